@@ -1,0 +1,70 @@
+"""What running work knows of the world that watches it: report progress, wait, and stop when asked to.
+
+``Patience`` is the part that ``civitai`` and ``transfer`` need, so that a wait is visible and can be ended by the person who started it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+
+class Stopped(BaseException):
+    """The work was asked to stop: ``reason`` is "pause", "cancel" or "shutdown". A BaseException, so that no handler takes it for a failure."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Patience(Protocol):
+    """How long-running code waits."""
+
+    def check(self) -> None:
+        """Raise ``Stopped`` when the work was asked to stop."""
+        ...
+
+    def wait(self, seconds: float, text: str) -> None:
+        """Wait visibly (``text`` names what is waited for, without the time). Raises ``Stopped`` at once when asked to stop."""
+        ...
+
+
+class Reporter(Protocol):
+    """How long-running code tells how far it is. Cheap: call it as often as is natural, it throttles."""
+
+    def update(
+        self, *, done: int | None = None, total: int | None = None, text: str | None = None, bytes_done: int | None = None, bytes_total: int | None = None
+    ) -> None: ...
+
+
+class Plain:
+    """Patience and Reporter for code that runs outside a job: sleeps, says nothing, never stops."""
+
+    def check(self) -> None:
+        pass
+
+    def wait(self, seconds: float, text: str) -> None:
+        time.sleep(max(0.0, seconds))
+
+    def update(self, **progress: object) -> None:
+        pass
+
+
+class StopFlag:
+    """A request to stop, set once from any thread."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.reason = ""
+
+    def set(self, reason: str) -> None:
+        if not self.reason:
+            self.reason = reason
+        self._event.set()
+
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        return self._event.wait(seconds)

@@ -1,0 +1,183 @@
+"""The one configuration: typed, one JSON file outside the host's data path, environment variables on top.
+
+The file holds the API key, so it is written with mode 0600, and never below a folder that a WebUI serves (facts: Forge's ``/file=`` serves
+everything under its data path). ``CIVITAI_API_KEY`` and ``CIVITAI_MANAGER_<NAME>`` override a value for one run and are never written back.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+import platformdirs
+from msgspec import Meta
+
+from .errors import BadSetting, NotWritable
+
+log = logging.getLogger(__name__)
+
+APP = "civitai-manager"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def about(text: str, **limits: Any) -> Meta:
+    """A setting's sentence for the Settings page, with its limits."""
+    return Meta(description=text, **limits)
+
+
+class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=False):
+    """All settings with their defaults. Times are in seconds; templates are explained in ``disk.placement``."""
+
+    api_key: Annotated[str, about("Your Civitai API key. Needed for nearly every download. Sent only to Civitai's API, never shown again.")] = ""
+    civitai_url: Annotated[
+        str, about("Civitai's address: https://civitai.com, or https://civitai.red. Anything but this computer must be https.")
+    ] = "https://civitai.com"
+    proxy: Annotated[str, about("Proxy for all requests, such as http://user:pass@host:port. Empty: the environment's (HTTPS_PROXY).")] = ""
+    http_timeout: Annotated[float, about("The longest wait for an answer of Civitai's API, over all tries, in seconds.", ge=5, le=600)] = 60.0
+    download_timeout: Annotated[
+        float, about("The longest time in which a download may make no progress, over all reconnects, before it stops (resumable), in seconds.", ge=30, le=86400)
+    ] = 600.0
+    http_retry_delay: Annotated[float, about("The delay before the first retry, in seconds. It doubles with each further one.", ge=0.01, le=60)] = 2.0
+    parallel_downloads: Annotated[int, about("How many downloads run at a time.", ge=1, le=10)] = 3
+    subfolder_template: Annotated[
+        str, about("Subfolder for new downloads. Parts: {base_model} {creator} {model} {version} {type} {model_id} {version_id}. Empty: none.")
+    ] = ""
+    write_sidecars: Annotated[bool, about("Write .civitai.info, the WebUI's .json (merged) and a preview beside each downloaded file.")] = True
+    resume_at_start: Annotated[bool, about("Go on with interrupted downloads and registrations when the program starts.")] = True
+    models_dir: Annotated[str, about("Standalone only: the WebUI folder whose models/ and embeddings/ are used. Empty: a folder of our own.")] = ""
+
+
+FIELDS = {field.encode_name: field for field in msgspec.structs.fields(Settings)}
+SECRETS = frozenset({"api_key", "proxy"})
+
+
+def default_file() -> Path:
+    """Where the settings live when no data folder is named: the user's configuration folder."""
+    return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "settings.json"
+
+
+def default_data_dir() -> Path:
+    """Where the catalog and thumbnails live when no data folder is named."""
+    return Path(platformdirs.user_data_dir(APP, appauthor=False))
+
+
+def _convert(name: str, value: Any) -> Any:
+    """One value, from JSON, a form or an environment variable, as its field's type. Raises BadSetting."""
+    field = FIELDS[name]
+    try:
+        value = msgspec.convert(value.strip() if isinstance(value, str) else value, field.type, strict=False)
+    except msgspec.ValidationError as exc:
+        raise BadSetting(f"The setting {name} has a value that cannot be used: {exc}.") from None
+    if name == "civitai_url":
+        value = check_url(value)
+    return value
+
+
+def check_url(url: str) -> str:
+    """An API address without a trailing slash: https, or http on this computer. Raises BadSetting."""
+    parts = urlsplit(url if "//" in url else f"https://{url}")
+    if not parts.hostname or parts.username or parts.query or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
+        raise BadSetting(f"{url!r} is not an address that a key may be sent to: use https://civitai.com or https://civitai.red.")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+class SettingsStore:
+    """The settings file and what overrides it. ``current`` is always usable; ``notices`` are sentences for the person."""
+
+    def __init__(self, path: Path, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> None:
+        self.path = Path(path)
+        self.notices: list[str] = []
+        self._lock = threading.Lock()
+        self._stored = self._read()
+        self._overrides = self._from_environment(os.environ if environ is None else environ)
+        for name, value in (overrides or {}).items():
+            self._overrides[name] = _convert(name, value)
+        self.current = msgspec.structs.replace(self._stored, **self._overrides)
+
+    @property
+    def overridden(self) -> frozenset[str]:
+        """Names of the settings that the environment or the command line decides; the page shows them as not changeable."""
+        return frozenset(self._overrides)
+
+    def update(self, changes: Mapping[str, Any]) -> Settings:
+        """Check, write and use new values; all of them or none. Raises BadSetting, NotWritable."""
+        unknown = [name for name in changes if name not in FIELDS]
+        if unknown:
+            raise BadSetting(f"There is no setting named {', '.join(unknown)}.")
+        converted = {name: _convert(name, value) for name, value in changes.items()}
+        with self._lock:
+            stored = msgspec.structs.replace(self._stored, **converted)
+            self._write(stored)
+            self._stored = stored
+            self.current = msgspec.structs.replace(stored, **self._overrides)
+            return self.current
+
+    def _from_environment(self, environ: Mapping[str, str]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name in FIELDS:
+            value = environ.get(f"CIVITAI_MANAGER_{name.upper()}")
+            if value is None and name == "api_key":
+                value = environ.get("CIVITAI_API_KEY")
+            if value is not None:
+                try:
+                    found[name] = _convert(name, value)
+                except BadSetting as exc:
+                    self.notices.append(f"An environment variable was ignored. {exc.message}")
+        return found
+
+    def _read(self) -> Settings:
+        try:
+            raw = self.path.read_bytes()
+        except FileNotFoundError:
+            return Settings()
+        except OSError as exc:
+            self.notices.append(f"The settings file {self.path} cannot be read ({exc.strerror}): defaults are used.")
+            return Settings()
+        try:
+            values = msgspec.json.decode(raw, type=dict[str, Any])
+        except msgspec.DecodeError:
+            return self._set_aside()
+        good: dict[str, Any] = {}
+        for name, value in values.items():
+            if name in FIELDS:
+                try:
+                    good[name] = _convert(name, value)
+                except BadSetting as exc:
+                    self.notices.append(f"{exc.message} Its default is used.")
+        return msgspec.structs.replace(Settings(), **good)
+
+    def _set_aside(self) -> Settings:
+        """A file that is no JSON object: keep it under a dated name (it may hold the key), go on with defaults, say so."""
+        aside = self.path.with_name(f"{self.path.stem}.broken-{datetime.datetime.now():%Y%m%d-%H%M%S}.json")
+        try:
+            os.replace(self.path, aside)
+            where = f"It was set aside as {aside.name}."
+        except OSError as exc:
+            where = f"It could not be set aside ({exc.strerror})."
+        self.notices.append(f"The settings file was broken and defaults are used. {where}")
+        log.warning("settings: %s was broken; %s", self.path, where)
+        return Settings()
+
+    def _write(self, settings: Settings) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".settings-")  # mkstemp gives mode 0600
+            try:
+                with os.fdopen(handle, "wb") as out:
+                    out.write(msgspec.json.format(msgspec.json.encode(settings), indent=2))
+                    out.flush()
+                    os.fsync(out.fileno())
+                os.replace(name, self.path)
+            except BaseException:
+                os.unlink(name)
+                raise
+        except OSError as exc:
+            raise NotWritable(f"The settings could not be saved in {self.path.parent} ({exc.strerror}).") from exc
