@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Set up all that the tests need (an environment for each gradio, Chromium) and run every test.
+# Everything runs even when something fails; the exit code is 0 only when all of it passed.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
+
+environments=.test-environments
+logs="$environments/logs"
+all=(gradio-3.41.2 gradio-4.40.0 gradio-current)
+closing=()
+failed=0
+mkdir -p "$logs"
+
+stop() {
+    printf '\n%s\n' "$@" >&2
+    exit 1
+}
+
+# The first of the wanted Python versions that works, from PATH or pyenv: python_for "3.10 3.11"
+python_for() {
+    local version candidate
+    for version in $1; do
+        for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version"*/bin/"python$version"; do
+            if "$candidate" -c 'import venv, ensurepip' >/dev/null 2>&1; then
+                echo "$candidate"
+                return
+            fi
+        done
+    done
+    # Whatever python3 is, when its version is among the wanted ones.
+    if python3 -c 'import sys, venv, ensurepip; sys.exit("%d.%d" % sys.version_info[:2] not in sys.argv[1].split())' "$1" >/dev/null 2>&1; then
+        echo python3
+    fi
+}
+
+# setup NAME PYTHON: a virtual environment that holds what tests/environments/NAME.txt says. Installs only when that changed.
+setup() {
+    local folder="$environments/$1" wanted
+    if [ -z "$2" ]; then
+        echo "No Python was found for $1. Install Python 3.10 or 3.11 with its venv module (Debian: sudo apt install python3-venv)."
+        return 1
+    fi
+    wanted="$(cat "tests/environments/$1.txt" tests/environments/common.txt requirements.txt requirements-standalone.txt | sha256sum)"
+    "$folder/bin/python" -c '' 2>/dev/null || { rm -rf "$folder" && "$2" -m venv "$folder"; } || return 1
+    [ "$(cat "$folder/installed" 2>/dev/null)" = "$wanted" ] && return 0
+    "$folder/bin/python" -m pip install --disable-pip-version-check --quiet -r "tests/environments/$1.txt" -r tests/environments/common.txt || return 1
+    echo "$wanted" >"$folder/installed"
+}
+
+setup_all() {
+    local hosts current name jobs=() index=0
+    hosts="$(python_for "3.10 3.11")"
+    current="$(python_for "3.11 3.12 3.13 3.10")"
+    echo "Setting up the test environments (a few minutes the first time) ..."
+    for name in "${all[@]}"; do
+        if [ "$name" = gradio-current ]; then setup "$name" "$current"; else setup "$name" "$hosts"; fi >"$logs/setup-$name.txt" 2>&1 &
+        jobs+=($!)
+    done
+    for name in "${all[@]}"; do
+        if ! wait "${jobs[$index]}"; then
+            tail -n 25 "$logs/setup-$name.txt"
+            stop "The environment $name could not be set up; the reason is above. The first run needs the network."
+        fi
+        index=$((index + 1))
+    done
+}
+
+setup_chromium() {
+    [ -x /usr/bin/chromium ] && return
+    local root=()
+    if [ "$(id -u)" != 0 ]; then root=(sudo -n); fi
+    echo "Installing Chromium ..."
+    if ! { "${root[@]}" apt-get update -qq && "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
+        >"$logs/setup-chromium.txt" 2>&1 || [ ! -x /usr/bin/chromium ]; then
+        tail -n 5 "$logs/setup-chromium.txt"
+        stop "The tests drive Debian's Chromium (/usr/bin/chromium), and it could not be installed." "Install it, then run ./test.sh again: sudo apt install chromium"
+    fi
+}
+
+# run LABEL COMMAND...: its output here, its closing line again at the end.
+run() {
+    local label="$1" log
+    shift
+    log="$logs/$(echo "$label" | tr -c 'A-Za-z0-9.\n' '-').txt"
+    printf '\n--- %s\n' "$label"
+    if ! "$@" 2>&1 | tee "$log"; then failed=1; fi
+    closing+=("$label: $(grep -v '^[[:space:]]*$' "$log" | tail -n 1)")
+}
+
+setup_all
+setup_chromium
+
+current="$environments/gradio-current/bin/python"
+run "ruff" "$current" -m ruff check .
+run "mypy" "$current" -m mypy
+run "tests" "$current" -m pytest tests -q -ra --ignore=tests/pages --ignore=tests/hosts
+for name in "${all[@]}"; do
+    run "pages and hosts on $name" "$environments/$name/bin/python" -m pytest tests/pages tests/hosts -q -ra
+done
+
+printf '\n'
+printf '%s\n' "${closing[@]}"
+exit "$failed"
