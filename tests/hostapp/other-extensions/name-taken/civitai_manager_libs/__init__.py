@@ -1,0 +1,3 @@
+"""A foreign package that takes the top-level name of ours."""
+
+OWNER = "name-taken"
