@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 
@@ -29,6 +32,10 @@ class Patience(Protocol):
         """Wait visibly (``text`` names what is waited for, without the time). Raises ``Stopped`` at once when asked to stop."""
         ...
 
+    def stopping(self, action: Callable[[], None]) -> AbstractContextManager[None]:
+        """While inside, a request to stop also calls ``action``, from another thread: to wake a read that waits for bytes."""
+        ...
+
 
 class Reporter(Protocol):
     """How long-running code tells how far it is. Cheap: call it as often as is natural, it throttles."""
@@ -47,6 +54,9 @@ class Plain:
     def wait(self, seconds: float, text: str) -> None:
         time.sleep(max(0.0, seconds))
 
+    def stopping(self, action: Callable[[], None]) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
     def update(self, **progress: object) -> None:
         pass
 
@@ -56,12 +66,30 @@ class StopFlag:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._actions: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
         self.reason = ""
 
     def set(self, reason: str) -> None:
-        if not self.reason:
-            self.reason = reason
+        with self._lock:
+            self.reason = self.reason or reason
+            actions = list(self._actions)
         self._event.set()
+        for action in actions:
+            action()
+
+    @contextlib.contextmanager
+    def calling(self, action: Callable[[], None]) -> Iterator[None]:
+        """While inside, ``set`` also calls ``action``; at once when it is set already."""
+        with self._lock:
+            self._actions.append(action)
+        if self.is_set():
+            action()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._actions.remove(action)
 
     def is_set(self) -> bool:
         return self._event.is_set()

@@ -1,0 +1,335 @@
+"""Runs jobs in threads of its own, in lanes with limits, and never forgets one: each state is in the database before it is shown.
+
+Several processes may share the database. Each engine holds a lock file for as long as it lives, so that the others know whose jobs are
+orphans; requests to pause or cancel reach the owner through the database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from ..errors import CivitaiManagerError, UnknownJob, UsageError, explain
+from ..reporter import Stopped
+from .board import FINISHED, Board, View, progress_of
+from .context import Context
+from .store import Record, Store, new_record
+
+log = logging.getLogger(__name__)
+
+TICK = 1.0  # seconds between two looks at the database and two heartbeats
+REAP_EVERY = 5  # ticks between two looks for engines that have died
+
+
+class Kind(NamedTuple):
+    """How one kind of job is run. ``run`` gives the result (JSON-ready); ``discard`` removes what a cancelled one left, by its params."""
+
+    lane: str
+    run: Callable[[Context], Any]
+    discard: Callable[[dict[str, Any]], None] | None = None
+
+
+class Engine:
+    def __init__(self, store: Store, locks: Path, limit: Callable[[str], int]) -> None:
+        self.board = Board()
+        self._store = store
+        self._locks = locks
+        self._limit = limit
+        self._kinds: dict[str, Kind] = {}
+        self._queue: list[Record] = []
+        self._running: dict[str, Context] = {}
+        self._threads: dict[str, threading.Thread] = {}
+        self._own_changes: dict[str, int] = {}
+        self._seen = 0
+        self._lock = threading.RLock()
+        self._closing = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self._alive: FileLock | None = None
+
+    def add_kind(self, name: str, kind: Kind) -> None:
+        self._kinds[name] = kind
+
+    # -- life
+
+    def start(self, *, resume: bool) -> None:
+        """Show what the database knows, free the jobs of dead engines, and, with ``resume``, go on with them."""
+        self._locks.mkdir(parents=True, exist_ok=True)
+        self._alive = FileLock(self._locks / f"{self.board.boot}.lock")
+        self._alive.acquire(timeout=0)
+        self._seen = self._store.last_change()[0]
+        self._reap("queued")
+        for record in self._store.recent(100):
+            self._show(record)
+        if resume:
+            for record in self._store.active():
+                if record.owner is None and record.state == "queued":
+                    self._take(record.id, ("queued",))
+        self._watcher = threading.Thread(target=self._watch, name="civitai-manager-watch", daemon=True)
+        self._watcher.start()
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Stop all work at its next safe point; unfinished jobs stay in the database as queued, for the next start."""
+        self._closing.set()
+        with self._lock:
+            self._queue.clear()
+            for context in self._running.values():
+                context.stop.set("shutdown")
+            threads = list(self._threads.values())
+        deadline = time.monotonic() + timeout
+        for thread in [*threads, *([self._watcher] if self._watcher else [])]:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
+        with contextlib.suppress(CivitaiManagerError):
+            self._store.disown(self.board.boot, "queued")
+        if self._alive:
+            self._alive.release()
+            Path(self._alive.lock_file).unlink(missing_ok=True)
+
+    # -- what people ask for
+
+    def submit(self, kind: str, params: dict[str, Any], *, key: str, title: str, items: Iterable[Any] = (), total_bytes: int = 0) -> str:
+        """Start a job and give its id at once. An equal request that is still active is joined (and resumed when it was paused)."""
+        record = new_record(uuid.uuid4().hex[:12], kind, f"{kind}:{key}", title, params, self.board.boot)
+        items = list(items)
+        record.progress = {"total": len(items), "bytes_total": total_bytes}
+        stored = self._store.create(record, items)
+        if stored.id != record.id:
+            if stored.state == "paused" or (stored.state == "queued" and stored.owner is None):
+                self._take(stored.id, (stored.state,))
+            elif not self.board.get(stored.id):
+                self._show(stored)
+            return stored.id
+        self._enqueue(record)
+        return record.id
+
+    def pause(self, job_id: str) -> None:
+        self._ask_to_stop(job_id, "pause", ("queued", "running"))
+
+    def cancel(self, job_id: str) -> None:
+        """Stop the job and remove what it left half-done."""
+        self._ask_to_stop(job_id, "cancel", ("queued", "running", "paused"))
+
+    def resume(self, job_id: str) -> None:
+        """Go on with a paused, interrupted, failed or cancelled job; finished items are not done again."""
+        self._known(job_id)
+        if not self._take(job_id, ("paused", "failed", "cancelled", "queued")):
+            raise UsageError("This job cannot be resumed: it is running, finished, or the same was started anew.")
+
+    def dismiss(self, job_id: str) -> None:
+        """Take a finished job off the list."""
+        if self._known(job_id).state not in FINISHED:
+            raise UsageError("This job is not finished: cancel it first.")
+        self._store.dismiss(job_id)
+        self.board.remove(job_id)
+
+    def view(self, job_id: str) -> View:
+        return self.board.get(job_id) or self._show(self._known(job_id))
+
+    def wait(self, job_id: str, timeout: float | None = None, *, until: tuple[str, ...] = (*FINISHED, "paused")) -> View:
+        """Wait for one of the states; the view then, or as it is after ``timeout`` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            view = self.view(job_id)
+            left = None if deadline is None else deadline - time.monotonic()
+            if view.state in until or (left is not None and left <= 0):
+                return view
+            with self.board.changed:
+                self.board.changed.wait(0.5 if left is None else min(0.5, left))
+
+    def unfinished(self, kind: str) -> list[Record]:
+        """Stored unfinished jobs of a kind, of every process."""
+        return [record for record in self._store.active() if record.kind == kind]
+
+    # -- inside
+
+    def _known(self, job_id: str) -> Record:
+        record = self._store.get(job_id)
+        if record is None:
+            raise UnknownJob(f"There is no job {job_id}.")
+        return record
+
+    def _take(self, job_id: str, states: tuple[str, ...]) -> bool:
+        with self._lock:
+            if job_id in self._threads or any(record.id == job_id for record in self._queue):
+                return False
+            if not self._store.claim(job_id, self.board.boot, states):
+                return False
+            self._enqueue(self._known(job_id))
+            return True
+
+    def _enqueue(self, record: Record) -> None:
+        self._show(record, state="queued", elsewhere=False, error=None, finished=None, stopping=None, result=None)
+        with self._lock:
+            self._queue.append(record)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Start waiting jobs as far as their lanes have room."""
+        with self._lock:
+            if self._closing.is_set():
+                return
+            busy: dict[str, int] = {}
+            for context in self._running.values():
+                lane = self._kinds[context.kind].lane
+                busy[lane] = busy.get(lane, 0) + 1
+            for record in list(self._queue):
+                lane = self._kinds[record.kind].lane
+                if busy.get(lane, 0) < self._limit(lane):
+                    busy[lane] = busy.get(lane, 0) + 1
+                    self._queue.remove(record)
+                    context = Context(record.id, record.kind, dict(record.params), self.board, self._store)
+                    self._running[record.id] = context
+                    thread = threading.Thread(target=self._run, args=(context,), name=f"civitai-manager-{record.kind}", daemon=True)
+                    self._threads[record.id] = thread
+                    thread.start()
+
+    def _run(self, context: Context) -> None:
+        job_id, kind = context.job_id, self._kinds[context.kind]
+        outcome: dict[str, Any]
+        try:
+            self._write(job_id, state="running")
+            self.board.set(job_id, state="running")
+            outcome = {"state": "done", "result": kind.run(context)}
+        except Stopped as stopped:
+            outcome = {"state": {"pause": "paused", "cancel": "cancelled"}.get(stopped.reason, "queued")}
+            if stopped.reason == "cancel":
+                self._discard(context.kind, context.params)
+        except CivitaiManagerError as exc:
+            log.warning("job %s (%s) failed: %s", job_id, context.kind, exc)
+            outcome = {"state": "failed", "error": explain(exc)}
+        except BaseException as exc:  # noqa: BLE001 - whatever happens, the job ends with a reason that a person can read
+            log.exception("job %s (%s) failed", job_id, context.kind)
+            outcome = {"state": "failed", "error": explain(exc)}
+        with self._lock:
+            self._running.pop(job_id, None)
+        self._finish(job_id, **outcome)
+        with self._lock:
+            self._threads.pop(job_id, None)
+        self._pump()
+
+    def _finish(self, job_id: str, state: str, *, result: Any = None, error: dict[str, Any] | None = None) -> None:
+        finished = time.time() if state in FINISHED else None
+        view = self.board.get(job_id)
+        progress = {**progress_of(view), "state": state, "text": ""} if view else {}
+        try:
+            self._write(job_id, state=state, owner=None, request=None, result=result, error=error, finished=finished, progress=progress)
+        except CivitaiManagerError as exc:  # a full disk must not hide the outcome from the person
+            log.error("job %s is %s, but that could not be stored: %s", job_id, state, exc)
+        self.board.set(job_id, state=state, result=result, error=error, finished=finished, stopping=None, text="")
+
+    def _write(self, job_id: str, **columns: Any) -> None:
+        with self._lock:  # the watcher must not see a change of ours before it is known as ours
+            self._own_changes[job_id] = self._store.change(job_id, **columns)
+
+    def _discard(self, kind: str, params: dict[str, Any]) -> None:
+        discard = self._kinds[kind].discard if kind in self._kinds else None
+        if discard:
+            try:
+                discard(params)
+            except OSError as exc:
+                log.warning("what a cancelled %s left could not be removed: %s", kind, exc)
+
+    def _ask_to_stop(self, job_id: str, reason: str, states: tuple[str, ...]) -> None:
+        with self._lock:
+            if job_id in self._running:
+                self._running[job_id].stop.set(reason)
+                self.board.set(job_id, stopping=reason)
+                return
+            record = self._known(job_id)
+            if record.state not in states:
+                raise UsageError(f"This job is {record.state}: there is nothing to {reason}.")
+            if record.owner not in (None, self.board.boot) and not self._is_dead(record.owner):
+                self._write(job_id, request=reason)
+                self.board.set(job_id, stopping=reason)
+                return
+            self._queue = [waiting for waiting in self._queue if waiting.id != job_id]
+            if reason == "cancel":
+                self._discard(record.kind, record.params)
+            self._finish(job_id, "cancelled" if reason == "cancel" else "paused")
+
+    def _show(self, record: Record, **fields: Any) -> View:
+        progress = {name: item for name, item in record.progress.items() if name != "state"}
+        state = record.state
+        if state == "running" and record.progress.get("state") == "waiting":
+            state = "waiting"
+        shown = {
+            "kind": record.kind, "title": record.title, "state": state, "created": record.created, "model_id": record.params.get("model_id"), **progress,
+            "error": record.error, "result": record.result, "finished": record.finished, "stopping": record.request,
+            "elsewhere": record.owner not in (None, self.board.boot), **fields,
+        }  # fmt: skip
+        self.board.set(record.id, **shown)
+        view = self.board.get(record.id)
+        assert view is not None
+        return view
+
+    # -- watching the database, and giving signs of life
+
+    def _watch(self) -> None:
+        ticks = 0
+        while not self._closing.wait(TICK):
+            ticks += 1
+            try:
+                self._tell()
+                self._look()
+                if ticks % REAP_EVERY == 0:
+                    for job_id in self._reap("paused"):
+                        self._show(self._known(job_id), text="Interrupted: the program that worked on it has ended.")
+            except Exception:  # noqa: BLE001 - the watcher must outlive a locked or full disk
+                log.exception("looking after the jobs failed; trying again")
+
+    def _tell(self) -> None:
+        with self._lock:
+            contexts = list(self._running.values())
+        for context in contexts:
+            context.beat()
+            view = self.board.get(context.job_id)
+            if view:
+                progress = progress_of(view)
+                if progress != context.stored_progress:
+                    context.stored_progress = progress
+                    self._write(context.job_id, progress=progress)
+
+    def _look(self) -> None:
+        """Take over what other processes changed or asked for."""
+        jobs, catalog = self._store.last_change()
+        self.board.revision = catalog
+        if jobs == self._seen:
+            return
+        for record in self._store.changed_since(self._seen):
+            self._seen = max(self._seen, record.changed)
+            with self._lock:
+                if self._own_changes.get(record.id) == record.changed:
+                    continue
+                context = self._running.get(record.id)
+                if context is None:
+                    if not any(waiting.id == record.id for waiting in self._queue):
+                        self._show(record)
+                elif record.request:
+                    context.stop.set(record.request)
+                    self.board.set(record.id, stopping=record.request)
+
+    def _is_dead(self, owner: str) -> bool:
+        lock = FileLock(self._locks / f"{owner}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        lock.release()
+        return True
+
+    def _reap(self, state: str) -> list[str]:
+        """Free the jobs of engines that have ended without saying so; their ids."""
+        freed: list[str] = []
+        for owner in self._store.owners() - {self.board.boot}:
+            if self._is_dead(owner):
+                freed += self._store.disown(owner, state)
+                (self._locks / f"{owner}.lock").unlink(missing_ok=True)
+        return freed
