@@ -1,0 +1,213 @@
+"""Civitai's endpoints as methods. Every one raises the RemoteError family of ``errors`` and ``Stopped``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from ..errors import BadAnswer, NotFound, RemoteError
+from ..reporter import Patience
+from . import images, payloads, refusals
+from .payloads import Model, Version
+from .references import MAX_ID
+from .refusals import Headers, denial
+from .transport import Transport
+from .values import as_dict, as_int, as_list, as_text
+
+T = TypeVar("T")
+
+IMAGE_LIMIT = 32 * 1024 * 1024
+MODELS_A_REQUEST = 100
+HASHES_A_REQUEST = 100
+HASH_IDS_A_REQUEST = 5000
+ALL_LEVELS = 31
+_MOST_PAGES = 1000
+
+
+@dataclass(frozen=True)
+class Fetched(Generic[T]):
+    """``value``, and ``raw``: the object that it was read from, with every field that Civitai sent."""
+
+    value: T
+    raw: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class HashMatch:
+    """``sha256``: lower hex. ``model_id`` is None in answers from before July 2026."""
+
+    sha256: str
+    version_id: int
+    model_id: int | None
+
+
+class Client:
+    """The API of one Civitai. Safe for threads; ``using`` gives one that waits with a job's patience."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+
+    def using(self, patience: Patience) -> Client:
+        return Client(self.transport.using(patience))
+
+    def model(self, model_id: int) -> Fetched[Model]:
+        """The whole model, all versions and levels. Raises NotFound for unknown, unpublished or deleted ones."""
+        what = f"model {model_id}"
+        raw = self._object(f"/api/v1/models/{_checked(model_id, what)}", what)
+        return Fetched(payloads.model(raw), raw)
+
+    def models(self, ids: Iterable[int]) -> list[Fetched[Model]]:
+        """Many models, 100 a request, in no certain order. Civitai leaves out what it does not list: unknown ones, real persons, minors."""
+        found: dict[int, Fetched[Model]] = {}
+        for some in _chunks([one for one in dict.fromkeys(ids) if 0 < one <= MAX_ID], MODELS_A_REQUEST):
+            params = {"ids": ",".join(map(str, some)), "nsfw": "true", "limit": MODELS_A_REQUEST}
+            for raw in self.pages("/api/v1/models", params, most=3):
+                try:
+                    model = payloads.model(raw)
+                except BadAnswer:
+                    continue
+                found.setdefault(model.id, Fetched(model, raw))
+        return list(found.values())
+
+    def version(self, version_id: int) -> Fetched[Version]:
+        """One version with its files. Civitai does not know one that is published but not yet rated, though its model lists it: NotFound."""
+        what = f"version {version_id}"
+        raw = self._object(f"/api/v1/model-versions/{_checked(version_id, what)}", what)
+        return Fetched(payloads.version(raw), raw)
+
+    def version_by_hash(self, digest: str) -> Fetched[Version]:
+        """The version with a file of this hash: SHA-256 (64 or its first 12 or 10 digits), AutoV1, AutoV3, CRC32, BLAKE3; the oldest upload."""
+        what = f"a file with the hash {digest}"
+        if not digest.isascii() or not digest.isalnum():
+            raise NotFound(f"Civitai does not know {what}.")
+        raw = self._object(f"/api/v1/model-versions/by-hash/{digest.upper()}", what)
+        return Fetched(payloads.version(raw), raw)
+
+    def versions_by_hashes(self, digests: Iterable[str]) -> list[Fetched[Version]]:
+        """The versions that have files with these SHA-256, 100 a request, each version once, in no certain order; unknown ones are missing."""
+        found: dict[int, Fetched[Version]] = {}
+        for some in _chunks(_sha256s(digests), HASHES_A_REQUEST):
+            answer, _ = self.transport.post_json("/api/v1/model-versions/by-hash", some, what="these hashes")
+            for raw in as_list(answer):
+                try:
+                    version = payloads.version(raw)
+                except BadAnswer:
+                    continue  # null stands for a version without a file
+                found.setdefault(version.id, Fetched(version, raw))
+        return list(found.values())
+
+    def hash_ids(self, digests: Iterable[str]) -> list[HashMatch]:
+        """Which versions have files with these SHA-256: ids only, thousands a request."""
+        found: list[HashMatch] = []
+        for some in _chunks(_sha256s(digests), HASH_IDS_A_REQUEST):
+            answer, _ = self.transport.post_json("/api/v1/model-versions/by-hash/ids", some, what="these hashes")
+            for raw in as_list(answer):
+                version_id, digest = as_int(as_dict(raw).get("modelVersionId")), as_text(as_dict(raw).get("hash")).lower()
+                if version_id and digest:
+                    found.append(HashMatch(digest, version_id, as_int(raw.get("modelId"))))
+        return list(dict.fromkeys(found))
+
+    def image_versions(self, image_id: int) -> list[int]:
+        """The version ids that an image was made with. Raises NotFound when the image is unknown or names none."""
+        return self._shown({"imageId": image_id}, f"image {image_id}")
+
+    def post_versions(self, post_id: int) -> list[int]:
+        """The version ids that the images of a post were made with. Raises NotFound when the post is unknown or names none."""
+        return self._shown({"postId": post_id}, f"post {post_id}")
+
+    def me(self) -> dict[str, Any]:
+        """The account of the key: id, username, tier and more. Raises KeyRejected, or LoginRequired when no key is set."""
+        return self._object("/api/v1/me", "your account")
+
+    def enums(self) -> dict[str, Any]:
+        """Lists of words: ModelType, ModelFileType, ActiveBaseModel, BaseModel, BaseModelType."""
+        return self._object("/api/v1/enums", "its lists of words")
+
+    def image(self, url: str, width: int = 450) -> bytes:
+        """A still picture of an image or video, about ``width`` pixels wide, in whatever format the server sends. Raises NotFound, BadAnswer."""
+        small = images.still(url, width)
+        try:
+            return self.transport.get_bytes(small, IMAGE_LIMIT)[0]
+        except (NotFound, BadAnswer):
+            if small == url or images.is_video(url):
+                raise
+        return self.transport.get_bytes(images.original(url), IMAGE_LIMIT)[0]
+
+    def download_url(self, version_id: int, file_id: int | None = None) -> str:
+        """Where to ask for a file: built from ids, since hosts in answers are not trusted. A bare address may serve another file of the version."""
+        return f"{self.transport.base_url}/api/download/models/{int(version_id)}" + (f"?fileId={int(file_id)}" if file_id else "")
+
+    def denial(self, status: int, headers: Headers, body: bytes, what: str = "") -> RemoteError:
+        """What a refused download means; see ``refusals.denial``."""
+        return denial(status, headers, body, has_key=self.transport.has_key, what=what)
+
+    def pages(self, path: str, params: Mapping[str, Any], most: int = _MOST_PAGES) -> Iterator[dict[str, Any]]:
+        """The objects of a list, page after page by ``metadata.nextPage``, whose host is replaced by ours."""
+        following: str | None = path
+        query: Mapping[str, Any] | None = params
+        for _ in range(most):
+            answer, _body = self.transport.get_json(following or path, query)
+            if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
+                raise BadAnswer("Civitai's answer holds no list.")
+            yield from (one for one in answer["items"] if isinstance(one, dict))
+            asked, following, query = following, self._next_path(answer, path), None
+            if following is None or following == asked:
+                return
+
+    def _next_path(self, answer: dict[str, Any], path: str) -> str | None:
+        url = as_text(as_dict(answer.get("metadata")).get("nextPage"))
+        following = self.transport.own_path(url) if url else ""
+        return following if following.partition("?")[0].endswith(path) and following.startswith("/") else None
+
+    def _object(self, path: str, what: str) -> dict[str, Any]:
+        answer, _ = self.transport.get_json(path, what=what)
+        if not isinstance(answer, dict):
+            raise BadAnswer(f"Civitai's answer for {what} is no object.")
+        return answer
+
+    def _shown(self, asked: dict[str, int], what: str) -> list[int]:
+        ((name, number),) = asked.items()
+        _checked(number, what)
+        field = "id" if name == "imageId" else name
+        # Without browsingLevel only pictures for all ages are told; the answer is checked, since this filter was broken at times.
+        items = [
+            item
+            for item in self.pages("/api/v1/images", {**asked, "browsingLevel": ALL_LEVELS, "withMeta": "true"}, most=1)
+            if as_int(item.get(field)) in (None, number)
+        ]
+        if not items:
+            raise NotFound(f"Civitai does not know {what}, or does not show it.")
+        ids = list(dict.fromkeys(one for item in items for one in _versions_of(item)))
+        if not ids:
+            raise NotFound(f"Civitai does not tell which models {what} shows.", next_step="Paste the link of the model itself.")
+        return ids
+
+
+def _versions_of(item: dict[str, Any]) -> Iterator[int]:
+    meta = as_dict(item.get("meta"))
+    meta = as_dict(meta.get("meta")) if set(meta) <= {"id", "meta"} else meta
+    named = [as_dict(resource).get("modelVersionId") for resource in as_list(meta.get("civitaiResources"))]
+    for raw in [*as_list(item.get("modelVersionIds")), *named]:
+        number = as_int(raw)
+        if number and 0 < number <= MAX_ID:
+            yield number
+
+
+def _checked(number: int, what: str) -> int:
+    """Civitai answers ids beyond 32 bits with 400 or 500: they are unknown."""
+    if not 0 < number <= MAX_ID:
+        raise NotFound(f"Civitai does not know {what}.")
+    return number
+
+
+def _sha256s(digests: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(digest.upper() for digest in digests if len(digest) == 64))
+
+
+def _chunks(values: list[T], size: int) -> Iterator[list[T]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+__all__ = ["Client", "Fetched", "HashMatch", "denial", "refusals"]

@@ -1,0 +1,51 @@
+"""Variants of Civitai's image URLs.
+
+A URL is ``https://HOST/ACCOUNT/UUID/PARAMETERS/NAME.EXT``; the parameters (``original=true``, ``width=450,optimized=true``) choose what the image
+server sends. Only the UUID and the parameters matter to it. Addresses of another shape (avatars at other sites) are returned unchanged.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit, urlunsplit
+
+VIDEO_ENDINGS = (".mp4", ".webm", ".mov")
+
+_PARAMETERS = re.compile(r"[A-Za-z]+=[^,/]*(,[A-Za-z]+=[^,/]*)*")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def is_video(url: str) -> bool:
+    """Whether the address names a video."""
+    return urlsplit(url).path.lower().endswith(VIDEO_ENDINGS)
+
+
+def sized(url: str, width: int) -> str:
+    """The same picture at most ``width`` pixels wide (the server rounds up to 96, 320, 450, 512, 800, ...); a video stays a (small) video."""
+    return _variant(url, f"transcode=true,width={width}" if is_video(url) else f"width={width}")
+
+
+def still(url: str, width: int) -> str:
+    """A still picture at most ``width`` pixels wide; of a video its first frame, as JPEG."""
+    if not is_video(url):
+        return sized(url, width)
+    return _variant(url, f"anim=false,transcode=true,width={width}", ending=".jpeg")
+
+
+def original(url: str) -> str:
+    """The file as it was uploaded: the only variant that can still hold generation data."""
+    return _variant(url, "original=true")
+
+
+def _variant(url: str, parameters: str, ending: str = "") -> str:
+    parts = urlsplit(url)
+    steps = parts.path.split("/")
+    if len(steps) >= 3 and _PARAMETERS.fullmatch(steps[-2]):
+        steps[-2] = parameters
+    elif len(steps) >= 3 and _UUID.fullmatch(steps[-2]):
+        steps.insert(-1, parameters)
+    else:
+        return url
+    if ending:
+        steps[-1] = steps[-1].rsplit(".", 1)[0] + ending
+    return urlunsplit(parts._replace(path="/".join(steps)))
