@@ -319,8 +319,13 @@ class _Effort:
 
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:
-    """The decoded body as it arrives. Small pieces, so that a trickle is noticed by the caller's clock and not only by the socket's."""
-    return response.iter_content(1024)
+    """The decoded body as it arrives, so that a trickle is noticed by the caller's clock and not only by the socket's."""
+    read1 = getattr(response.raw, "read1", None)
+    if read1 is None:  # urllib3 1
+        yield from response.iter_content(64)
+        return
+    while piece := read1(65536, decode_content=True):
+        yield piece
 
 
 def _proxies(settings: Settings, url: str) -> dict[str, str]:
@@ -354,7 +359,7 @@ def _unopened(exc: BaseException) -> bool:
 
 def _offline(exc: BaseException) -> Offline:
     if isinstance(exc, requests.exceptions.ProxyError):
-        return Offline("Civitai cannot be reached: the proxy does not answer or refuses.", next_step="Check the proxy in Settings or the environment.")
+        return Offline("Civitai cannot be reached: the proxy does not answer or refuses.", next_step="Check the proxy in Settings.")
     if isinstance(exc, requests.exceptions.SSLError):
         return Offline(
             "Civitai cannot be reached safely: the certificate of the connection is not accepted.",
