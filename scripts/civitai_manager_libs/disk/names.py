@@ -43,8 +43,8 @@ def _cut(text: str, characters: int, size: int) -> str:
 
 def _fit(name: str, characters: int, size: int) -> str:
     """``_cut``, and then no device of Windows: cutting may make one ("con        x")."""
-    name = _cut(name, characters - 1, size - 1)
-    return f"_{name}" if _DEVICE.match(name) else name
+    name = _cut(name, characters, size)
+    return f"_{_cut(name, characters - 1, size - 1)}" if _DEVICE.match(name) else name
 
 
 def safe_name(text: str | None, fallback: str = "Unknown") -> str:

@@ -6,8 +6,8 @@ import re
 from html.parser import HTMLParser
 
 _BLOCKS = frozenset({
-    "address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header",
-    "hr", "li", "main", "nav", "ol", "p", "pre", "section", "table", "tr", "ul",
+    "address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6",
+    "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section", "table", "tr", "ul",
 })  # fmt: skip
 _SILENT = frozenset({"script", "style", "template", "noscript", "iframe", "object", "title"})
 _TAG = re.compile(r"<[^>]*>")
