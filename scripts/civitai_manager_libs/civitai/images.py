@@ -17,7 +17,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 def is_video(url: str) -> bool:
     """Whether the address names a video."""
-    return urlsplit(url).path.lower().endswith(VIDEO_ENDINGS)
+    return url.partition("?")[0].lower().endswith(VIDEO_ENDINGS)
 
 
 def sized(url: str, width: int) -> str:
@@ -38,7 +38,10 @@ def original(url: str) -> str:
 
 
 def _variant(url: str, parameters: str, ending: str = "") -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
     steps = parts.path.split("/")
     if len(steps) >= 3 and _PARAMETERS.fullmatch(steps[-2]):
         steps[-2] = parameters

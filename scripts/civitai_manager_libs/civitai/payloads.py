@@ -317,7 +317,11 @@ def _each(raw: object, convert: Callable[[object], T]) -> list[T]:
 
 
 def _images(raw: object) -> list[Image]:
-    return list({one.url: one for one in reversed(_each(raw, image))}.values())[::-1]
+    """Each address once, its first entry: by-id answers have no image ids."""
+    found: dict[str, Image] = {}
+    for one in _each(raw, image):
+        found.setdefault(one.url, one)
+    return list(found.values())
 
 
 def _type_by_name(url: str) -> str:
