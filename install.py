@@ -141,7 +141,7 @@ def main() -> None:
     try:
         install()
     except Exception as exc:  # noqa: BLE001 -- whatever happens here must not stop the host
-        print(f"{NAME}: its requirements could not be checked ({type(exc).__name__}: {exc}). If the tab does not appear: pip install -r {REQUIREMENTS}")
+        print(f"{NAME}: its requirements could not be checked ({exc!r}). If the tab does not appear, run: pip install -r {REQUIREMENTS}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def login_dependencies(app: Any) -> list[Any]:
     ``app``: gradio's own FastAPI application. When it has a login but its check cannot be found, the answer refuses everyone.
     """
     for route in app.routes:
-        if getattr(route, "path", "") == "/config" and getattr(route, "dependencies", None):
+        if getattr(route, "path", "") in ("/config", "/config/") and getattr(route, "dependencies", None):
             return list(route.dependencies)
     if getattr(app, "auth", None) is None:
         return []

@@ -66,6 +66,9 @@ def unique(paths: Iterable[Path]) -> list[Path]:
 class WebuiHost:
     """The WebUI that this process is (``host.Host``). Everything is asked anew at each call: options may change while it runs."""
 
+    def __init__(self) -> None:
+        self.name = f"{self.flavour} {self._version()}".strip()
+
     def _shared(self) -> Any:
         return importlib.import_module("modules.shared")
 
@@ -88,16 +91,12 @@ class WebuiHost:
             return "Forge Classic"
         return "Forge" if exists("backend") else "reForge"
 
-    @property
-    def name(self) -> str:
-        return f"{self.flavour} {self._version()}".strip()
-
     def _version(self) -> str:
         """The version, only from what is known already: asking git would start a process."""
         forge = getattr(loaded("modules_forge.forge_version"), "version", "")
         if forge:
             return f"f{str(forge).removeprefix('f')}"
-        tag = getattr(loaded("modules.launch_utils"), "git_tag", None)
+        tag: Any = getattr(loaded("modules.launch_utils"), "git_tag", None)
         if hasattr(tag, "cache_info") and tag.cache_info().currsize:
             return str(tag())
         known = getattr(loaded("installer"), "version", None)

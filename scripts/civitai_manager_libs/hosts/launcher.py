@@ -1,0 +1,111 @@
+"""From the command line's words to a served application; ``--demo`` included."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from ..application import Application
+from ..settings import SettingsStore, default_data_dir, default_file
+from .standalone import StandaloneHost, serve
+
+log = logging.getLogger(__name__)
+
+DEMO_FOLDER = "civitai-manager-demo"
+DEMO_PORTS = (7862, 7863)
+DEMO_MODELS = 12
+DEMO_DOWNLOADS = 3
+DEMO_SECONDS = 120.0
+
+
+def say(line: str) -> None:
+    """A line for the person at the terminal, at once."""
+    print(line, flush=True)  # noqa: T201 -- this is the program's voice
+
+
+def create(data_dir: Path | None, overrides: dict[str, Any]) -> Application:
+    """The application with its data in ``data_dir`` (None: the user's folders). ``overrides`` decide over the settings file."""
+    settings = SettingsStore(data_dir / "settings.json" if data_dir else default_file(), overrides=overrides)
+    folder = data_dir or default_data_dir()
+    return Application(folder, settings, StandaloneHost(settings, folder))
+
+
+def launch(arguments: argparse.Namespace) -> None:
+    """Serve until stopped. ``arguments``: as ``main.py`` parses them. Raises CivitaiManagerError when it cannot start."""
+    overrides: dict[str, Any] = {}
+    if arguments.models_dir:
+        overrides["models_dir"] = str(arguments.models_dir.expanduser().absolute())
+    if arguments.civitai_url:
+        overrides["civitai_url"] = arguments.civitai_url
+    data_dir = arguments.data_dir.expanduser().absolute() if arguments.data_dir else None
+    started = None
+    with ExitStack() as stack:
+        if arguments.demo:
+            overrides |= demo_settings(stack)
+            data_dir = data_dir or Path(platformdirs.user_cache_dir(DEMO_FOLDER, appauthor=False))
+            say(f"Demo: a small Civitai of our own runs on this computer, nothing leaves it. The demo's library is in {data_dir}")
+        application = create(data_dir, overrides)
+        if arguments.demo:
+
+            def started() -> None:
+                threading.Thread(target=furnish, args=(application,), name="demo-library", daemon=True).start()
+
+        host = "0.0.0.0" if arguments.listen else "127.0.0.1"
+        serve(application, host, arguments.port, arguments.auth, arguments.event_loop, say=say, started=started)
+
+
+def demo_settings(stack: ExitStack) -> dict[str, Any]:
+    """Start the demo Civitai; it stops with ``stack``. Its ports stay the same where they can, because the library keeps the pictures' addresses."""
+    from demo.server import KEY, DemoServer
+
+    try:
+        server = stack.enter_context(DemoServer(models=40, seed=1, port=DEMO_PORTS[0], storage_port=DEMO_PORTS[1]))
+    except OSError:
+        server = stack.enter_context(DemoServer(models=40, seed=1))
+    return {"civitai_url": server.url, "api_key": KEY, "proxy": ""}
+
+
+def furnish(application: Application) -> None:
+    """An empty demo library gets a dozen models, some of them downloaded, through the jobs that a person would start."""
+    try:
+        if application.cards(limit=1)["total"]:
+            return
+        found, _ = application.services.client.transport.get_json("/api/v1/models", {"limit": DEMO_MODELS})
+        models = found["items"] if isinstance(found, dict) else []
+        ids = [int(model["id"]) for model in models]
+        wait(application, application.register("\n".join(str(number) for number in ids)))
+        started = 0
+        for number in ids:
+            if started < DEMO_DOWNLOADS and download_first(application, number):
+                started += 1
+    except Exception:
+        log.warning("civitai-manager: the demo's library could not be filled", exc_info=True)
+
+
+def download_first(application: Application, model_id: int) -> bool:
+    """Start the download of a model's first safe file, if it has one."""
+    view = application.model_view(model_id)
+    for version in (view or {}).get("versions", [])[:1]:
+        for file in version["files"][:1]:
+            if not file["risk"]:
+                application.download(version["id"], file["id"])
+                return True
+    return False
+
+
+def wait(application: Application, job: str | list[str]) -> None:
+    """Until these jobs have ended, but not for ever."""
+    wanted = {job} if isinstance(job, str) else set(job)
+    until = time.monotonic() + DEMO_SECONDS
+    while time.monotonic() < until:
+        jobs = application.jobs.changes(0, "")["jobs"]
+        if all(view["state"] in ("done", "failed", "cancelled") for view in jobs if view["id"] in wanted):
+            return
+        time.sleep(0.2)
