@@ -32,7 +32,9 @@ class Request:
 class Answer:
     """What to send. ``behaviour``: "" or "reset" (close without an answer), "cut" (half a body), "drip" (a byte each 20 ms)."""
 
-    def __init__(self, status: int = 200, body: object = None, headers: dict[str, str] | None = None, behaviour: str = "", delay: float = 0.0) -> None:
+    def __init__(
+        self, status: int = 200, body: object = None, headers: dict[str, str] | None = None, behaviour: str = "", delay: float = 0.0
+    ) -> None:
         self.status = status
         self.body = body if isinstance(body, bytes) else json.dumps(body if body is not None else {}).encode()
         self.headers = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}

@@ -86,7 +86,10 @@ def test_label() -> None:
 
 
 def test_primary_is_no_training_data() -> None:
-    raw = {"id": 1, "files": [{"id": 1, "type": "Training Data", "name": "a.zip", "primary": True}, {"id": 2, "type": "Model", "name": "a.safetensors"}]}
+    raw = {
+        "id": 1,
+        "files": [{"id": 1, "type": "Training Data", "name": "a.zip", "primary": True}, {"id": 2, "type": "Model", "name": "a.safetensors"}],
+    }
     primary = payloads.version(raw).primary
     assert primary is not None and primary.id == 2
 
@@ -140,7 +143,10 @@ def version_of(**fields: Any) -> payloads.Version:
         ({"availability": "EarlyAccess", "earlyAccessEndsAt": "2026-08-20T10:00:00.000Z"}, "2026-08-20T10:00:00.000Z"),
         ({"availability": "EarlyAccess", "earlyAccessEndsAt": "2026-08-01T10:00:00.000Z"}, None),
         ({"availability": "EarlyAccess"}, "permanent"),
-        ({"earlyAccessDeadline": "2026-08-23T20:55:59.248Z", "paidAccess": {"permanent": False, "endsAt": "2026-08-23T20:55:59.248Z"}}, "2026-08-23T20:55:59.248Z"),
+        (
+            {"earlyAccessDeadline": "2026-08-23T20:55:59.248Z", "paidAccess": {"permanent": False, "endsAt": "2026-08-23T20:55:59.248Z"}},
+            "2026-08-23T20:55:59.248Z",
+        ),
         ({"paidAccess": {"permanent": False, "endsAt": "2026-08-01T00:00:00Z"}}, None),
         ({"paidAccess": {"permanent": True, "endsAt": None}}, "permanent"),
         ({"paidAccess": {"permanent": False, "endsAt": None}}, "permanent"),
@@ -169,7 +175,16 @@ def test_trained_words() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "expected"),
-    [("Sell", ["Sell"]), ("None", []), ("{Image,RentCivit}", ["Image", "RentCivit"]), (["Image"], ["Image"]), ([], []), (None, []), ({}, []), ("{}", [])],
+    [
+        ("Sell", ["Sell"]),
+        ("None", []),
+        ("{Image,RentCivit}", ["Image", "RentCivit"]),
+        (["Image"], ["Image"]),
+        ([], []),
+        (None, []),
+        ({}, []),
+        ("{}", []),
+    ],
 )
 def test_commercial_use(raw: object, expected: list[str]) -> None:
     assert payloads.model({"id": 1, "allowCommercialUse": raw}).allow_commercial_use == expected
@@ -223,7 +238,11 @@ def test_broken_fields_cost_only_themselves() -> None:
         "modelVersions": [
             None,
             {"name": "no id"},
-            {"id": 8, "files": [None, "x", {"id": 9, "hashes": None, "metadata": None, "sizeKB": "12.5", "scannedAt": "2025-05-19T02:43:46.31"}], "images": {}},
+            {
+                "id": 8,
+                "files": [None, "x", {"id": 9, "hashes": None, "metadata": None, "sizeKB": "12.5", "scannedAt": "2025-05-19T02:43:46.31"}],
+                "images": {},
+            },
         ],
     }
     model = payloads.model(raw)

@@ -63,7 +63,11 @@ ONE = [
     ("[a name](https://civitai.com/models/5)", "model", {"model_id": 5}),
     ("\ufeffhttps://civitai.com/models/5\u200b", "model", {"model_id": 5}),
     ("Look at https://civitai.com/models/5, it is nice", "model", {"model_id": 5}),
-    ("[InternetShortcut]\r\nURL=https://civitai.com/models/5?modelVersionId=6\r\nIconIndex=0\r\nHotKey=0\r\n", "model", {"model_id": 5, "version_id": 6}),
+    (
+        "[InternetShortcut]\r\nURL=https://civitai.com/models/5?modelVersionId=6\r\nIconIndex=0\r\nHotKey=0\r\n",
+        "model",
+        {"model_id": 5, "version_id": 6},
+    ),
     (
         '<?xml version="1.0" encoding="UTF-8"?>\n<plist version="1.0"><dict>\n\t<key>URL</key>\n'
         "\t<string>https://civitai.com/models/5?a=1&amp;modelVersionId=6</string>\n</dict></plist>",

@@ -81,7 +81,10 @@ def message_of(body: bytes) -> str:
 
 def login_redirect(location: str) -> bool:
     """Whether a redirect leads to the login page."""
-    return urlsplit(location).path.rstrip("/") == "/login"
+    try:
+        return urlsplit(location).path.rstrip("/") == "/login"
+    except ValueError:
+        return False
 
 
 def api_error(status: int, headers: Headers, body: bytes, *, has_key: bool, what: str = "") -> RemoteError:

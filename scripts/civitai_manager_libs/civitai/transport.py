@@ -271,7 +271,7 @@ class _Effort:
     def after_failure(self, exc: Exception, started: float) -> float:
         """Seconds before the next try. Raises Offline or ServiceDown when there is none, and what is no matter of the connection."""
         self._used(started)
-        if isinstance(exc, (ValueError, requests.exceptions.InvalidProxyURL)) and not isinstance(exc, requests.ConnectionError):
+        if isinstance(exc, ValueError) and not isinstance(exc, requests.ConnectionError):
             raise _unusable(exc) from None
         if _unopened(exc):
             self._unopened += 1
@@ -369,7 +369,8 @@ def _offline(exc: BaseException) -> Offline:
 
 
 def _unusable(exc: Exception) -> RemoteError:
-    if isinstance(exc, (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema)):
+    strange_scheme = isinstance(exc.args[0] if exc.args else None, urllib3.exceptions.ProxySchemeUnknown)
+    if strange_scheme or isinstance(exc, (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema)):
         return Offline("The proxy of the settings or the environment cannot be used.", next_step="Give it as http://host:port in Settings.")
     return BadAnswer("Civitai gave an address that cannot be asked.")
 
