@@ -62,8 +62,9 @@ def main(argv: list[str]) -> int:
     arguments, unknown = parser.parse_known_args(argv)
     if arguments.command:
         from civitai_manager_libs import cli
+        from civitai_manager_libs.hosts import launcher
 
-        return cli.main(argv)
+        return cli.main(argv, launcher.for_command)
     if arguments.help:
         parser.print_help()
         return 0

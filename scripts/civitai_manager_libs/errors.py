@@ -23,6 +23,7 @@
       UsageError                     what was asked for cannot be done as asked
         NotALink, NothingToDownload, NeedsConfirmation, BadSetting, UnknownJob
       Busy                           the catalog or another program holds what is needed
+      SomeFailed                     a batch in which some items failed; .data["failed"] has each with its reason
 
 Each class has a stable ``code`` (for programs), a sentence for people (``message``) and ``next_step``: what to do now. ``remedy`` names
 the button that helps: "settings" (add or check the key), "retry", "confirm", "rename", or "" for none.
@@ -89,9 +90,7 @@ class EarlyAccess(RemoteError):
     def __init__(self, message: str = "", *, deadline: str | None = None, **data: Any) -> None:
         self.deadline = deadline
         self.next_step = (
-            f"Wait until {deadline[:10]}, or buy access on Civitai and try again."
-            if deadline
-            else "Buy access on Civitai and try again."
+            f"Wait until {deadline[:10]}, or buy access on Civitai and try again." if deadline else "Buy access on Civitai and try again."
         )
         super().__init__(message, deadline=deadline, **data)
 
@@ -247,6 +246,23 @@ class Busy(CivitaiManagerError):
     code = "busy"
     default = "Another program holds what is needed."
     next_step = "Wait until it has finished, then try again."
+
+
+class SomeFailed(CivitaiManagerError):
+    """A batch's outcome when not all went well; the finished items are kept, a retry does the failed ones only."""
+
+    code = "some_failed"
+    default = "Some items failed."
+    next_step = "Press Try again to do only the failed ones again."
+
+    @classmethod
+    def from_dict(cls, told: dict[str, Any]) -> SomeFailed:
+        """The error of a batch of one: that item's own, as ``explain`` gave it."""
+        error = cls(
+            told["message"], next_step=told["next_step"], **{name: item for name, item in told.items() if name not in ("message", "next_step")}
+        )
+        error.code, error.remedy = told["code"], told["remedy"]
+        return error
 
 
 def explain(error: BaseException) -> dict[str, Any]:

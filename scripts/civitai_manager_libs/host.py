@@ -15,8 +15,10 @@ FOLDER_KINDS = (
 class Host(Protocol):
     """A program with model folders: a WebUI, or the standalone application with a models folder of its own."""
 
-    name: str
-    """For people and logs, with the version: ``"AUTOMATIC1111 v1.10.1"``, ``"standalone"``."""
+    @property
+    def name(self) -> str:
+        """For people and logs, with the version: ``"AUTOMATIC1111 v1.10.1"``, ``"standalone"``."""
+        ...
 
     def folders(self) -> dict[str, list[Path]]:
         """Absolute folders by kind, the one for new files first. Every kind of ``FOLDER_KINDS`` is there; a folder may not exist yet."""

@@ -41,7 +41,13 @@ class Reporter(Protocol):
     """How long-running code tells how far it is. Cheap: call it as often as is natural, it throttles."""
 
     def update(
-        self, *, done: int | None = None, total: int | None = None, text: str | None = None, bytes_done: int | None = None, bytes_total: int | None = None
+        self,
+        *,
+        done: int | None = None,
+        total: int | None = None,
+        text: str | None = None,
+        bytes_done: int | None = None,
+        bytes_total: int | None = None,
     ) -> None: ...
 
 

@@ -41,14 +41,15 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         str, about("Civitai's address: https://civitai.com, or https://civitai.red. Anything but this computer must be https.")
     ] = "https://civitai.com"
     proxy: Annotated[str, about("Proxy for all requests, such as http://user:pass@host:port. Empty: the environment's (HTTPS_PROXY).")] = ""
-    http_timeout: Annotated[float, about("The longest wait for an answer of Civitai's API, over all tries, in seconds.", ge=5, le=600)] = 60.0
+    http_timeout: Annotated[float, about("The longest wait for an answer of Civitai's API, over all tries, in seconds.", ge=1, le=600)] = 60.0
     download_timeout: Annotated[
-        float, about("The longest time in which a download may make no progress, over all reconnects, before it stops (resumable), in seconds.", ge=30, le=86400)
+        float,
+        about("The longest time without any progress of a download, over all reconnects, before it stops (resumable), in seconds.", ge=1, le=86400),
     ] = 600.0
     http_retry_delay: Annotated[float, about("The delay before the first retry, in seconds. It doubles with each further one.", ge=0.01, le=60)] = 2.0
     parallel_downloads: Annotated[int, about("How many downloads run at a time.", ge=1, le=10)] = 3
     subfolder_template: Annotated[
-        str, about("Subfolder for new downloads. Parts: {base_model} {creator} {model} {version} {type} {model_id} {version_id}. Empty: none.")
+        str, about("Subfolder for new downloads, such as {base_model}/{creator}. Parts: base_model creator model version type model_id version_id.")
     ] = ""
     write_sidecars: Annotated[bool, about("Write .civitai.info, the WebUI's .json (merged) and a preview beside each downloaded file.")] = True
     resume_at_start: Annotated[bool, about("Go on with interrupted downloads and registrations when the program starts.")] = True
@@ -84,7 +85,8 @@ def _convert(name: str, value: Any) -> Any:
 def check_url(url: str) -> str:
     """An API address without a trailing slash: https, or http on this computer. Raises BadSetting."""
     parts = urlsplit(url if "//" in url else f"https://{url}")
-    if not parts.hostname or parts.username or parts.query or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
+    safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    if not parts.hostname or parts.username or parts.query or not safe:
         raise BadSetting(f"{url!r} is not an address that a key may be sent to: use https://civitai.com or https://civitai.red.")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 

@@ -200,7 +200,8 @@ class Database:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > len(MIGRATIONS):
                 raise CivitaiManagerError(
-                    f"The catalog {self.path} was written by a newer version of Civitai Manager.", next_step="Update Civitai Manager, then start again."
+                    f"The catalog {self.path} was written by a newer version of Civitai Manager.",
+                    next_step="Update Civitai Manager, then start again.",
                 )
             for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
                 connection.executescript(f"BEGIN IMMEDIATE;{script};PRAGMA user_version = {number};COMMIT;")
@@ -217,7 +218,8 @@ class Database:
             with contextlib.suppress(OSError):
                 self._marker.touch()
             return CivitaiManagerError(
-                "The catalog file is damaged.", next_step="Restart: it is then set aside and rebuilt from your models folder. Your model files are not touched."
+                "The catalog file is damaged.",
+                next_step="Restart: it is then set aside and rebuilt from your models folder. Your model files are not touched.",
             )
         return _explained(exc, self.path)
 

@@ -109,6 +109,10 @@ class Models:
     def set_note(self, model_id: int, note: str) -> None:
         self._change(model_id, "note = ?", note)
 
+    def set_own(self, model_id: int, registered: str, note: str) -> None:
+        """Put back what only the person's own catalog knew: the first registration (ISO 8601 UTC) and the note."""
+        self._change(model_id, "registered = ?, note = ?", registered, note)
+
     def set_gone(self, model_id: int) -> None:
         """Civitai no longer knows it; what we have of it stays."""
         self._change(model_id, "gone = 1")

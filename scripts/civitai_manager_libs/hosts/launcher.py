@@ -37,14 +37,24 @@ def create(data_dir: Path | None, overrides: dict[str, Any]) -> Application:
     return Application(folder, settings, StandaloneHost(settings, folder))
 
 
-def launch(arguments: argparse.Namespace) -> None:
-    """Serve until stopped. ``arguments``: as ``main.py`` parses them. Raises CivitaiManagerError when it cannot start."""
+def chosen(arguments: argparse.Namespace) -> tuple[Path | None, dict[str, Any]]:
+    """The data folder and the settings that the command line names."""
     overrides: dict[str, Any] = {}
     if arguments.models_dir:
         overrides["models_dir"] = str(arguments.models_dir.expanduser().absolute())
     if arguments.civitai_url:
         overrides["civitai_url"] = arguments.civitai_url
-    data_dir = arguments.data_dir.expanduser().absolute() if arguments.data_dir else None
+    return arguments.data_dir.expanduser().absolute() if arguments.data_dir else None, overrides
+
+
+def for_command(arguments: argparse.Namespace) -> Application:
+    """The application for one command of the command line."""
+    return create(*chosen(arguments))
+
+
+def launch(arguments: argparse.Namespace) -> None:
+    """Serve until stopped. ``arguments``: as ``main.py`` parses them. Raises CivitaiManagerError when it cannot start."""
+    data_dir, overrides = chosen(arguments)
     started = None
     with ExitStack() as stack:
         if arguments.demo:

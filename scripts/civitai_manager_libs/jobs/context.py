@@ -35,7 +35,13 @@ class Context:
     # -- Reporter
 
     def update(
-        self, *, done: int | None = None, total: int | None = None, text: str | None = None, bytes_done: int | None = None, bytes_total: int | None = None
+        self,
+        *,
+        done: int | None = None,
+        total: int | None = None,
+        text: str | None = None,
+        bytes_done: int | None = None,
+        bytes_total: int | None = None,
     ) -> None:
         given = {"done": done, "total": total, "text": text, "bytes_done": bytes_done, "bytes_total": bytes_total}
         with self._lock:

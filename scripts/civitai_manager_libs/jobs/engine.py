@@ -123,6 +123,12 @@ class Engine:
         if not self._take(job_id, ("paused", "failed", "cancelled", "queued")):
             raise UsageError("This job cannot be resumed: it is running, finished, or the same was started anew.")
 
+    retry = resume
+
+    def changes(self, since: int = 0, boot: str = "") -> dict[str, Any]:
+        """For the page: see ``Board.changes``. From memory."""
+        return self.board.changes(since, boot)
+
     def dismiss(self, job_id: str) -> None:
         """Take a finished job off the list."""
         if self._known(job_id).state not in FINISHED:
@@ -205,7 +211,7 @@ class Engine:
         except CivitaiManagerError as exc:
             log.warning("job %s (%s) failed: %s", job_id, context.kind, exc)
             outcome = {"state": "failed", "error": explain(exc)}
-        except BaseException as exc:  # noqa: BLE001 - whatever happens, the job ends with a reason that a person can read
+        except BaseException as exc:
             log.exception("job %s (%s) failed", job_id, context.kind)
             outcome = {"state": "failed", "error": explain(exc)}
         with self._lock:
@@ -282,7 +288,7 @@ class Engine:
                 if ticks % REAP_EVERY == 0:
                     for job_id in self._reap("paused"):
                         self._show(self._known(job_id), text="Interrupted: the program that worked on it has ended.")
-            except Exception:  # noqa: BLE001 - the watcher must outlive a locked or full disk
+            except Exception:
                 log.exception("looking after the jobs failed; trying again")
 
     def _tell(self) -> None:

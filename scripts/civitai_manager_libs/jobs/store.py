@@ -75,7 +75,9 @@ class Store:
     def change(self, job_id: str, **columns: Any) -> int:
         """Set columns of one job; dicts are stored as JSON. The number of this change."""
         names = ", ".join(f"{name} = ?" for name in columns)
-        values = [json.dumps(item) if name in ("params", "progress", "result", "error") and item is not None else item for name, item in columns.items()]
+        values = [
+            json.dumps(item) if name in ("params", "progress", "result", "error") and item is not None else item for name, item in columns.items()
+        ]
         with self._db.writing() as db:
             changed = bump(db, "jobs")
             db.execute(f"UPDATE jobs SET {names}, changed = ? WHERE id = ?", (*values, changed, job_id))
@@ -111,7 +113,9 @@ class Store:
     def owners(self) -> set[str]:
         """Engines that are named by unfinished jobs."""
         with self._db.reading() as db:
-            return {row[0] for row in db.execute("SELECT DISTINCT owner FROM jobs WHERE owner IS NOT NULL AND state IN ('queued', 'running', 'paused')")}
+            return {
+                row[0] for row in db.execute("SELECT DISTINCT owner FROM jobs WHERE owner IS NOT NULL AND state IN ('queued', 'running', 'paused')")
+            }
 
     def get(self, job_id: str) -> Record | None:
         with self._db.reading() as db:
@@ -147,9 +151,7 @@ class Store:
 
     def finish_item(self, job_id: str, position: int, state: str, result: Any) -> None:
         with self._db.writing() as db:
-            db.execute(
-                "UPDATE job_items SET state = ?, result = ? WHERE job_id = ? AND position = ?", (state, json.dumps(result), job_id, position)
-            )
+            db.execute("UPDATE job_items SET state = ?, result = ? WHERE job_id = ? AND position = ?", (state, json.dumps(result), job_id, position))
 
     def dismiss(self, job_id: str) -> None:
         """Forget a finished job."""

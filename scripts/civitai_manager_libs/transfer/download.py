@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
@@ -43,17 +43,22 @@ from .sink import BLOCK, Sink
 log = logging.getLogger(__name__)
 
 TRANSIENT = frozenset({408, 425, 500, 502, 503, 504, *range(520, 528)})
-BROKEN_LINE = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+BROKEN_LINE = (Offline, requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 TEXTUAL = ("text/html", "application/json", "application/xml", "text/xml", "application/problem+json")
 MAX_DELAY = 30.0  # seconds between two reconnects
 
 
-class Wire(Protocol):
-    """How requests are made; ``civitai.transport`` fulfils ``open``, ``civitai.client`` ``denial``."""
+class Opener(Protocol):
+    """One request as ``civitai.transport`` makes it: streamed, redirects not followed, the key only where it belongs."""
 
-    def open(self, url: str, headers: dict[str, str], *, authorized: bool) -> requests.Response: ...
+    def __call__(self, url: str, headers: Mapping[str, str], *, authorized: bool) -> requests.Response: ...
 
-    def denial(self, status: int, headers: Mapping[str, str], body: bytes) -> RemoteError: ...
+
+class Wire(NamedTuple):
+    """How requests are made, and what a refusal of the API means."""
+
+    open: Opener
+    denial: Callable[[int, Mapping[str, str], bytes], RemoteError]
 
 
 class Wanted(msgspec.Struct):
@@ -86,9 +91,7 @@ class _Again(Exception):
 class Download:
     """``stall_limit``: seconds without a single byte, over all reconnects, after which it stops as resumable; ``retry_delay``: the first one."""
 
-    def __init__(
-        self, wanted: Wanted, wire: Wire, patience: Patience, reporter: Reporter, *, stall_limit: float, retry_delay: float
-    ) -> None:
+    def __init__(self, wanted: Wanted, wire: Wire, patience: Patience, reporter: Reporter, *, stall_limit: float, retry_delay: float) -> None:
         self.wanted = wanted
         self.wire = wire
         self.patience = patience
@@ -169,7 +172,7 @@ class Download:
         """Wait before the next try; give up, resumable, when nothing has arrived for too long."""
         silent = time.monotonic() - self._last_byte
         if silent >= self.stall_limit:
-            if isinstance(cause, requests.ConnectionError) and not isinstance(cause, requests.Timeout):
+            if isinstance(cause, Offline):
                 raise Offline(f"The connection is lost: nothing has arrived for {silent:.0f} s.", next_step=Interrupted.next_step) from cause
             raise Interrupted(f"Nothing has arrived for {silent:.0f} s ({reason}).") from cause
         if isinstance(cause, _Again) and cause.fresh:
@@ -241,7 +244,9 @@ class Download:
             return False
         if status in (400, 401, 403, 404, 410):
             if self._failures >= 4:
-                raise NotFound("The storage does not hand out this file.", next_step="Try again later; refresh the model to see whether the file was replaced.")
+                raise NotFound(
+                    "The storage does not hand out this file.", next_step="Try again later; refresh the model to see whether the file was replaced."
+                )
             raise _Again("the link has expired", fresh=True, delay=0 if self._failures == 0 else None)
         if status in TRANSIENT or status == 429:
             raise _Again(f"the storage is busy ({status})", delay=_seconds(response.headers.get("Retry-After")))
@@ -311,8 +316,8 @@ class Download:
         if not self._good(digest):
             aside = self.part.set_aside("wrong-hash")
             raise HashMismatch(
-                f"The downloaded file is not the one that Civitai describes: its SHA-256 begins with {digest[:10]}, expected was {self.identity.sha256[:10]}. "
-                f"It was kept as {aside.name}.",
+                f"The downloaded file is not the one that Civitai describes: its SHA-256 begins with {digest[:10]}, "
+                f"expected was {self.identity.sha256[:10]}. It was kept as {aside.name}.",
                 path=str(aside),
             )
         try:
@@ -344,7 +349,7 @@ def _seconds(retry_after: str | None) -> float | None:
 def _line_problem(exc: Exception) -> str:
     if isinstance(exc, (requests.Timeout, urllib3.exceptions.TimeoutError, socket.timeout)):
         return "no byte for 30 s"
-    return "no connection" if isinstance(exc, requests.ConnectionError) else "the connection was lost"
+    return "no connection" if isinstance(exc, Offline) else "the connection was lost"
 
 
 def _first_words(body: bytes) -> str:

@@ -1,0 +1,107 @@
+"""Fill an empty catalog from what is on the disk: a damaged catalog that was set aside, and the sidecars in the models folders."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from ..catalog import salvage
+from ..civitai import payloads
+from ..disk import local_models
+from ..disk.sidecars import civitai_info
+from ..errors import BadAnswer
+from ..jobs.context import Context
+from . import register, thumbnails
+from .services import Services
+
+log = logging.getLogger(__name__)
+
+
+def start(services: Services, damaged: Path | None) -> str:
+    """Start the job; ``damaged`` is the catalog that was set aside, if any."""
+    return services.jobs.submit("rebuild", {"damaged": str(damaged) if damaged else ""}, key="rebuild", title="Rebuild the library from your disk")
+
+
+def run(services: Services, context: Context) -> dict[str, Any]:
+    """The job: how many models came back from the damaged catalog, how many from sidecars, and how many files were recognised."""
+    saved = _from_catalog(services, context, Path(context.params["damaged"])) if context.params.get("damaged") else 0
+    described = files = 0
+    folders = list(dict.fromkeys(folder for group in services.host.folders().values() for folder in group))
+    for path in local_models.iter_model_files(folders):
+        context.check()
+        info = civitai_info.read(civitai_info.path_of(path))
+        if info is None:
+            continue
+        try:
+            version = payloads.version(info)
+        except BadAnswer:
+            continue  # a skeleton for a file that Civitai does not know
+        if not version.model_id:
+            continue
+        described += _describe(services, info, version)
+        files += 1
+        _link(services, path, version)
+        context.update(done=saved + files, text=path.name)
+        _picture(services, path, version.model_id)
+    return {"saved": saved, "described": described, "files": files}
+
+
+def _from_catalog(services: Services, context: Context, damaged: Path) -> int:
+    count = 0
+    for saved in salvage.models(damaged):
+        context.check()
+        try:
+            model = payloads.model(saved.body)
+        except BadAnswer:
+            continue
+        if services.models.row(model.id) is None:
+            services.models.save(register.entry_of(model), saved.body)
+            services.models.set_own(model.id, saved.registered, saved.note)
+            _known_picture(services, model.id)
+            count += 1
+            context.update(done=count, text=model.name)
+    return count
+
+
+def _describe(services: Services, info: dict[str, Any], version: payloads.Version) -> int:
+    """Make, or complete, the model's entry from a sidecar; 1 when the model is new here."""
+    body = services.models.body(version.model_id)
+    if body is not None and services.models.model_of_version(version.id) is not None:
+        return 0
+    about = info.get("model") if isinstance(info.get("model"), dict) else {}
+    new = body is None
+    if body is None:
+        body = {**about, "id": version.model_id, "name": version.model_name, "type": version.model_type or "Other", "modelVersions": []}
+        if isinstance(info.get("creator"), dict):
+            body["creator"] = info["creator"]
+    body["modelVersions"] = [*body["modelVersions"], {key: value for key, value in info.items() if key not in ("model", "creator", "extensions")}]
+    services.models.save(register.entry_of(payloads.model(body), refreshed=False), body)
+    return int(new)
+
+
+def _link(services: Services, path: Path, version: payloads.Version) -> None:
+    """Record the file as the one of the version's files that has its size; its hash is taken over, not computed: a scan can do that later."""
+    size = path.stat().st_size
+    match = next((file for file in version.files if file.size == size), None)
+    sha256 = (match.sha256 or "") if match else ""
+    services.files.add(path, sha256, model_id=version.model_id, version_id=version.id, file_id=match.id if match else None)
+
+
+def _picture(services: Services, path: Path, model_id: int) -> None:
+    row = services.models.row(model_id)
+    if row is None or row["thumbnail"] or _known_picture(services, model_id):
+        return
+    for beside in local_models.sidecar_files(path):
+        if beside.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".gif"):
+            try:
+                if thumbnails.store(services, model_id, beside.read_bytes(), ""):
+                    return
+            except OSError as exc:
+                log.info("rebuild: %s cannot be read: %s", beside.name, exc)
+
+
+def _known_picture(services: Services, model_id: int) -> bool:
+    """The thumbnails outlive the catalog."""
+    path = thumbnails.file_of(services, model_id)
+    return path.exists() and thumbnails.store(services, model_id, path.read_bytes(), "")

@@ -1,0 +1,28 @@
+"""What actions work with, composed once by the application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..catalog.files import Files
+from ..catalog.models import Models
+from ..civitai.client import Client
+from ..host import Host
+from ..jobs.engine import Engine
+from ..settings import Settings, SettingsStore
+
+
+@dataclass(frozen=True)
+class Services:
+    models: Models
+    files: Files
+    client: Client
+    jobs: Engine
+    host: Host
+    store: SettingsStore
+    thumbnails: Path
+
+    @property
+    def settings(self) -> Settings:
+        return self.store.current

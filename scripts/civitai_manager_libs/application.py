@@ -1,0 +1,146 @@
+"""Composes the house: one Application a process. The tab, the routes and the terminal ask it; it answers from memory and the catalog at once.
+
+Nothing happens before ``start``: no file is opened, no thread runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from . import __version__
+from .actions import account, download, rebuild, register, thumbnails, views
+from .actions.services import Services
+from .catalog.database import Database
+from .catalog.files import Files
+from .catalog.models import Models
+from .civitai.client import Client
+from .civitai.transport import Transport
+from .errors import NotFound
+from .host import Host
+from .jobs.engine import Engine, Kind
+from .jobs.store import Store
+from .settings import SettingsStore
+
+log = logging.getLogger(__name__)
+
+
+class Application:
+    def __init__(self, data_dir: Path, settings: SettingsStore, host: Host) -> None:
+        self.data_dir = Path(data_dir)
+        self.settings = settings
+        self.host = host
+        self.notices: list[str] = list(settings.notices)
+        self._services: Services | None = None
+
+    # -- life
+
+    def start(self, *, serving: bool = True) -> None:
+        """Open the catalog and start the job engine. ``serving``: go on with what was interrupted, for programs that stay."""
+        if self._services is not None:
+            return
+        self._database = Database(self.data_dir / "catalog.db")
+        self._transport = Transport(lambda: self.settings.current, version=__version__)
+        jobs = Engine(Store(self._database), self.data_dir / "engines", self._lane_limit)
+        services = Services(
+            Models(self._database), Files(self._database), Client(self._transport), jobs, self.host, self.settings, self.data_dir / "thumbnails"
+        )
+        jobs.add_kind("register", Kind("library", partial(register.run, services)))
+        jobs.add_kind("download", Kind("download", partial(download.run, services), download.discard))
+        jobs.add_kind("rebuild", Kind("library", partial(rebuild.run, services)))
+        jobs.add_kind("test_key", Kind("library", partial(account.test_key, services)))
+        jobs.start(resume=serving and self.settings.current.resume_at_start)
+        self._services = services
+        if self._database.set_aside is not None:
+            self.notices.append(
+                f"The catalog was damaged. It was set aside as {self._database.set_aside.name} and is being rebuilt from what can be read of it "
+                "and from the sidecars in your models folders. Your model files were not touched."
+            )
+            rebuild.start(services, self._database.set_aside)
+        log.info("started: data in %s, host %s", self.data_dir, self.host.name)
+
+    def close(self) -> None:
+        """Stop all work at its next safe point. What is unfinished goes on at the next start."""
+        if self._services is not None:
+            services, self._services = self._services, None
+            services.jobs.close()
+            self._transport.close()
+            self._database.close()
+            log.info("closed")
+
+    def _lane_limit(self, lane: str) -> int:
+        return self.settings.current.parallel_downloads if lane == "download" else 2
+
+    @property
+    def services(self) -> Services:
+        if self._services is None:
+            raise RuntimeError("the application is not running")
+        return self._services
+
+    @property
+    def jobs(self) -> Engine:
+        return self.services.jobs
+
+    # -- what can be asked for: each returns at once; what takes time is a job, whose id is returned
+
+    def register(self, text: str) -> str:
+        """Register everything in a pasted text. Raises NotALink when nothing in it is understood."""
+        return register.start(self.services, text)
+
+    def refresh(self, model_id: int) -> str:
+        """Ask Civitai again for a registered model."""
+        row = self.services.models.row(model_id)
+        if row is None:
+            raise NotFound(f"The model {model_id} is not registered.")
+        return register.refresh(self.services, model_id, row["name"])
+
+    def download(
+        self, version_id: int, file_id: int | None = None, folder: str | None = None, name: str | None = None, confirmed: bool = False
+    ) -> str:
+        """Download a file of a registered version. Raises NeedsConfirmation for a risky file, NoSpace, NothingToDownload, NotFound, UsageError."""
+        return download.start(self.services, version_id, file_id, folder, name, confirmed)
+
+    def download_link(
+        self, link: str, *, version_id: int | None = None, file_id: int | None = None, folder: str | None = None, confirmed: bool = False
+    ) -> str:
+        """Register what one link means, if needed, and download it. Raises NotALink."""
+        return download.start_link(self.services, link, version_id, file_id, folder, confirmed)
+
+    def test_key(self) -> str:
+        """Ask Civitai whose key it is."""
+        return self.jobs.submit("test_key", {}, key="test_key", title="Test the API key")
+
+    # -- what can be looked at
+
+    def cards(
+        self, query: str = "", offset: int = 0, limit: int = 200, type: str = "", base: str = "", state: str = "", sort: str = "registered"
+    ) -> dict[str, Any]:
+        """A window of the library for the grid: total, offset, items (cards), and the revision that it is of."""
+        revision = self.services.models.revision()
+        cards, total = self.services.models.cards(
+            query, type=type, base=base, state=state, sort=sort, offset=max(0, offset), limit=max(1, min(limit, 1000))
+        )
+        return {"total": total, "offset": offset, "items": msgspec.to_builtins(cards), "revision": revision}
+
+    def facets(self) -> dict[str, list[str]]:
+        """The types and base models that occur in the library."""
+        return self.services.models.facets()
+
+    def model_view(self, model_id: int) -> dict[str, Any] | None:
+        """A registered model with versions and files; see ``actions.views``. None when it is not registered."""
+        return views.model_view(self.services, model_id)
+
+    def folder_choices(self, version_id: int, file_id: int | None = None) -> dict[str, Any]:
+        """Folders and name for a download: choices, default, name, kind."""
+        return download.choices(self.services, version_id, file_id)
+
+    def thumbnail(self, model_id: int) -> tuple[bytes, str, str] | None:
+        """(bytes, MIME type, content tag), or None."""
+        return thumbnails.read(self.services, model_id)
+
+    def set_note(self, model_id: int, note: str) -> None:
+        self.services.models.set_note(model_id, note.strip())

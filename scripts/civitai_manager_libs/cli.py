@@ -1,0 +1,279 @@
+"""The same actions from a terminal: ``python main.py COMMAND``.
+
+With ``--json`` one JSON document goes to standard output and nothing else; progress goes to standard error when that is a terminal.
+Exit status: 0 all well, 1 some item failed, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import msgspec
+from tqdm import tqdm
+
+from .actions import register, views
+from .application import Application
+from .civitai import references
+from .civitai.payloads import human_size
+from .errors import CivitaiManagerError, NotALink, NotFound, UsageError, explain
+from .jobs.board import View
+from .reporter import Plain
+
+OK, FAILED, USAGE = 0, 1, 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar. Global options may stand before or after the command."""
+    common = argparse.ArgumentParser(add_help=False)
+    group = common.add_argument_group("for every command")
+    for names, options in (
+        (("--json",), {"action": "store_true", "help": "one JSON document on standard output, nothing else there"}),
+        (("--data-dir",), {"type": Path, "metavar": "DIR", "help": "the folder for the library, thumbnails and settings"}),
+        (("--models-dir",), {"type": Path, "metavar": "DIR", "help": "a WebUI's folder: files land in its models/Lora and so on"}),
+        (("--civitai-url",), {"metavar": "URL", "help": "Civitai's address"}),
+        (("--verbose",), {"action": "store_true", "help": "log more"}),
+    ):
+        group.add_argument(*names, default=argparse.SUPPRESS, **options)  # type: ignore[arg-type]
+    top = argparse.ArgumentParser(prog="main.py", parents=[common], allow_abbrev=False)
+    top.set_defaults(json=False, data_dir=None, models_dir=None, civitai_url=None, verbose=False)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[Application, argparse.Namespace], Any], help: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, parents=[common], help=help, description=help, allow_abbrev=False)
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command("register", run_register, "Remember models by link, id or hash, without downloading them.")
+    sub.add_argument("link", nargs="+", metavar="LINK")
+    sub = command("download", run_download, "Fetch one file of a model, verify it, and put it into the right folder.")
+    sub.add_argument("link", metavar="LINK")
+    sub.add_argument("--version", type=int, metavar="ID", help="another version than the link's or the newest")
+    sub.add_argument("--file", type=int, metavar="ID", help="another file than the version's primary one")
+    sub.add_argument("--to", metavar="FOLDER", help="another folder than the one for its type")
+    sub.add_argument("--yes", action="store_true", help="also a pickle file, or one whose scan says Danger")
+    sub = command("list", run_list, "What is in the library.")
+    sub.add_argument("query", nargs="*", metavar="QUERY")
+    sub = command("show", run_show, "One model with its versions and files; of Civitai's when it is not registered.")
+    sub.add_argument("link", metavar="LINK")
+    command("jobs", run_jobs, "What runs, waits, and has failed, in every program that uses this library.")
+    sub = command("resume", run_resume, "Go on with one job, or with all that are paused, interrupted or failed.")
+    sub.add_argument("id", nargs="?", metavar="ID")
+    sub = command("cancel", run_cancel, "Stop a job and remove what it left half-done.")
+    sub.add_argument("id", metavar="ID")
+    return top
+
+
+def main(argv: list[str], make: Callable[[argparse.Namespace], Application]) -> int:
+    """Run one command; the exit status. ``make`` gives an Application for the global options. argparse ends wrong usage with status 2."""
+    arguments = parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    application: Application | None = None
+    try:
+        application = make(arguments)
+        application.start(serving=False)
+        for notice in application.notices:
+            print(notice, file=sys.stderr)
+        return int(arguments.run(application, arguments))
+    except CivitaiManagerError as exc:
+        _answer(arguments, {"error": explain(exc)}, lambda: None)
+        print(f"{exc}", file=sys.stderr)
+        return USAGE if isinstance(exc, UsageError) else FAILED
+    except BrokenPipeError:
+        return FAILED
+    finally:
+        if application is not None:
+            application.close()
+
+
+# -- commands
+
+
+def run_register(application: Application, arguments: argparse.Namespace) -> int:
+    view = _finish(application, application.register("\n".join(arguments.link)))
+    outcome = view.result or {"registered": (view.error or {}).get("registered", [])}
+    failed = (view.error or {}).get("failed", [])
+
+    def tell() -> None:
+        for one in outcome["registered"]:
+            print(f"{'registered' if one['new'] else 'refreshed '}  {one['model_id']:>9}  {one['name']}")
+        for one in failed:
+            print(f"failed      {one['text']}: {one['message']} {one['next_step']}", file=sys.stderr)
+
+    return _outcome(arguments, view, tell, quiet=bool(failed))
+
+
+def run_download(application: Application, arguments: argparse.Namespace) -> int:
+    folder = str(Path(arguments.to).expanduser().absolute()) if arguments.to else None
+    job = application.download_link(arguments.link, version_id=arguments.version, file_id=arguments.file, folder=folder, confirmed=arguments.yes)
+    view = _finish(application, job)
+    if view.error and view.error["code"] == "needs_confirmation":
+        view.error["next_step"] = "Add --yes if you trust its creator."
+    return _outcome(arguments, view, lambda: _tell_download(view))
+
+
+def _tell_download(view: View) -> None:
+    result = view.result or {}
+    if "path" not in result:
+        return
+    checked = "verified" if result["verified"] else "not verified"
+    print(f"{result['path']}  {human_size(result['size'])}, {'already here, ' if result['already_here'] else ''}{checked}")
+    for note in result["notes"]:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def run_list(application: Application, arguments: argparse.Namespace) -> int:
+    query, items = " ".join(arguments.query), []
+    while True:
+        page = application.cards(query, offset=len(items), limit=1000, sort="name")
+        items += page["items"]
+        if len(items) >= page["total"] or not page["items"]:
+            break
+
+    def tell() -> None:
+        for card in items:
+            print(f"{card['id']:>9}  {card['state']:<10}  {card['type']:<18}  {card['base_model']:<14}  {card['name']}")
+        print(f"{len(items)} models", file=sys.stderr)
+
+    _answer(arguments, items, tell)
+    return OK
+
+
+def run_show(application: Application, arguments: argparse.Namespace) -> int:
+    services = application.services
+    found = references.parse(arguments.link, hosts={urlsplit(services.settings.civitai_url).netloc})
+    if len(found) != 1:
+        raise NotALink("One link at a time, please.")
+    model_id, version_id = register.resolve(services, found[0], Plain())
+    view = views.model_view(services, model_id) or views.seen(services, services.client.model(model_id).value)
+    if version_id:
+        view["versions"] = [version for version in view["versions"] if version["id"] == version_id]
+        if not view["versions"]:
+            raise NotFound(f"{view['name']} has no version {version_id}.")
+
+    def tell() -> None:
+        print(f"{view['name']}  ({view['type']}, {view['creator'] or 'unknown creator'})\n{view['url']}")
+        print(f"registered {view['registered'][:10]}" if view["registered"] else "not registered")
+        for version in view["versions"]:
+            gate = f", early access: {version['early_access'][:10]}" if version["early_access"] else ""
+            print(f"\n{version['id']:>9}  {version['name']}  ({version['base_model'] or 'unknown base model'}{gate})")
+            if version["trained_words"]:
+                print(f"           trigger words: {', '.join(version['trained_words'])}")
+            for file in version["files"]:
+                print(f"  {file['id']:>9}  {'*' if file['primary'] else ' '} {file['name']}  {file['type']}, {file['label']}, scan: {file['scan']}")
+                for path in file["local"]:
+                    print(f"               here: {path}")
+
+    _answer(arguments, view, tell)
+    return OK
+
+
+def run_jobs(application: Application, arguments: argparse.Namespace) -> int:
+    jobs = application.jobs.changes()["jobs"]
+
+    def tell() -> None:
+        for job in jobs:
+            share = f"{100 * job['bytes_done'] // job['bytes_total']:>3} %" if job["bytes_total"] else f"{job['done']}/{job['total']}" if job["total"] else ""
+            when = datetime.datetime.fromtimestamp(job["created"]).strftime("%Y-%m-%d %H:%M")
+            print(f"{job['id']}  {when}  {job['state']:<9}  {share:>7}  {job['title']}")
+            if job["error"]:
+                print(f"{'':14}{job['error']['message']} {job['error']['next_step']}")
+
+    _answer(arguments, jobs, tell)
+    return OK
+
+
+def run_resume(application: Application, arguments: argparse.Namespace) -> int:
+    jobs = application.jobs
+    ids = [arguments.id] if arguments.id else [job["id"] for job in jobs.changes()["jobs"] if _resumable(job)]
+    for job_id in ids:
+        jobs.resume(job_id)
+    done = [_finish(application, job_id) for job_id in ids]
+
+    def tell() -> None:
+        for view in done:
+            print(f"{view.id}  {view.state:<9}  {view.title}{_reason(view)}")
+        if not done:
+            print("nothing to resume", file=sys.stderr)
+
+    _answer(arguments, [msgspec.to_builtins(view) for view in done], tell)
+    return OK if all(view.state == "done" for view in done) else FAILED
+
+
+def _resumable(job: dict[str, Any]) -> bool:
+    return job["state"] in ("paused", "failed") or (job["state"] == "queued" and not job["elsewhere"])
+
+
+def run_cancel(application: Application, arguments: argparse.Namespace) -> int:
+    application.jobs.cancel(arguments.id)
+    view = application.jobs.wait(arguments.id, 60)
+    _answer(arguments, msgspec.to_builtins(view), lambda: print(f"{view.id}  {view.state}  {view.title}"))
+    return OK if view.state == "cancelled" else FAILED
+
+
+# -- telling
+
+
+def _finish(application: Application, job_id: str) -> View:
+    """Watch a job to its end, with a bar on a terminal. Ctrl-C pauses it, so that nothing that arrived is lost."""
+    jobs = application.jobs
+    bar = tqdm(disable=None, file=sys.stderr, leave=False, dynamic_ncols=True, mininterval=0.1)
+    try:
+        while True:
+            view = jobs.wait(job_id, 0.2)
+            _draw(bar, view)
+            if view.state in ("done", "failed", "cancelled", "paused"):
+                return view
+    except KeyboardInterrupt:
+        jobs.pause(job_id)
+        jobs.wait(job_id, 35)
+        bar.close()
+        print(f"\nPaused. Go on with: python main.py resume {job_id}", file=sys.stderr)
+        _stop(130)
+    finally:
+        bar.close()
+
+
+def _stop(status: int) -> NoReturn:
+    raise SystemExit(status)
+
+
+def _draw(bar: Any, view: View) -> None:
+    if bar.disable:
+        return
+    in_bytes = bool(view.bytes_total)
+    bar.unit, bar.unit_scale = ("B", True) if in_bytes else ("", False)
+    bar.total, bar.n = (view.bytes_total, view.bytes_done) if in_bytes else (view.total, view.done)
+    bar.set_description_str(view.title, refresh=False)
+    bar.set_postfix_str(view.text, refresh=False)
+    bar.refresh()
+
+
+def _outcome(arguments: argparse.Namespace, view: View, tell: Callable[[], None], *, quiet: bool = False) -> int:
+    """Tell how a job ended; its exit status."""
+    _answer(arguments, msgspec.to_builtins(view), tell)
+    if view.state == "done":
+        return OK
+    if not quiet:
+        print(f"{view.title}: {view.state}{_reason(view)}", file=sys.stderr)
+    return FAILED
+
+
+def _reason(view: View) -> str:
+    return f": {view.error['message']} {view.error['next_step']}" if view.error else ""
+
+
+def _answer(arguments: argparse.Namespace, document: Any, tell: Callable[[], None]) -> None:
+    if arguments.json:
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        tell()
+
+
