@@ -22,7 +22,10 @@ def raised(function, *arguments):
 
 
 def run_on_mount(folder: Path, options: str, code: str, setup: str = "true") -> str:
-    """Run ``code`` with ``folder`` (its variable of that name) as a tmpfs of these options; ``setup`` is shell code run before. Returns its output."""
+    """Run ``code`` with ``folder`` (its variable of that name) as a tmpfs of these options; ``setup`` is shell code run before.
+
+    Returns its output.
+    """
     program = f"{PREPARE}\nfolder = Path({str(folder)!r})\n{code}"
     shell = f'mount -t tmpfs -o {options} tmpfs "$1" && cd "$1" && {setup} && cd / && exec "$2" -c "$3"'
     arguments = ["sh", "-c", shell, "sh", str(folder), sys.executable, program]

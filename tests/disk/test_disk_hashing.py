@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from civitai_manager_libs.disk import hashing
-from civitai_manager_libs.reporter import Plain, Stopped, StopFlag
+from civitai_manager_libs.reporter import Plain, StopFlag, Stopped
 
 
 def safetensors(body: bytes = b"\1" * 64, header: object = None, pad: int = 0) -> bytes:
@@ -111,6 +111,8 @@ def test_what_is_no_safetensors_file(tmp_path: Path, data: bytes) -> None:
     assert hashing.safetensors_header(path) is None and hashing.autov3(path) is None and hashing.safetensors_complete(path) is None
 
 
-@pytest.mark.parametrize("header", [{"w": {}}, {"w": {"data_offsets": [0]}}, {"w": {"data_offsets": None}}, {"w": 5}, {"w": {"data_offsets": [0, "x"]}}])
+@pytest.mark.parametrize(
+    "header", [{"w": {}}, {"w": {"data_offsets": [0]}}, {"w": {"data_offsets": None}}, {"w": 5}, {"w": {"data_offsets": [0, "x"]}}]
+)
 def test_a_header_without_sense(tmp_path: Path, header: object) -> None:
     assert hashing.safetensors_complete(make(tmp_path, safetensors(header=header))) is None

@@ -53,7 +53,15 @@ def test_the_model_itself_is_no_sidecar(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "is_one"),
-    [("x.safetensors", True), ("x.CKPT", True), ("x.gguf", True), ("x.safetensors.part", False), (".x.safetensors", False), ("x.json", False), ("x", False)],
+    [
+        ("x.safetensors", True),
+        ("x.CKPT", True),
+        ("x.gguf", True),
+        ("x.safetensors.part", False),
+        (".x.safetensors", False),
+        ("x.json", False),
+        ("x", False),
+    ],
 )
 def test_is_model_file(name: str, is_one: bool) -> None:
     assert local_models.is_model_file(name) is is_one
@@ -64,7 +72,16 @@ def listed(*folders: Path) -> list[str]:
 
 
 def test_all_models_once(tmp_path: Path) -> None:
-    touch(tmp_path, "models/b.safetensors", "models/a.pt", "models/a.json", "models/sub/deep/c.gguf", "models/.hidden/d.pt", "models/x.pt.part", "models/.e.pt")
+    touch(
+        tmp_path,
+        "models/b.safetensors",
+        "models/a.pt",
+        "models/a.json",
+        "models/sub/deep/c.gguf",
+        "models/.hidden/d.pt",
+        "models/x.pt.part",
+        "models/.e.pt",
+    )
     touch(tmp_path, "drive/f.ckpt")
     (tmp_path / "models" / "link").symlink_to(tmp_path / "drive", target_is_directory=True)
     (tmp_path / "models" / "again").symlink_to(tmp_path / "drive", target_is_directory=True)

@@ -13,9 +13,12 @@ from civitai_manager_libs.errors import UsageError
 
 DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"} | {f"{device}{digit}" for device in ("com", "lpt") for digit in "0123456789¹²³"}
 PIECES = [
-    "", " ", ".", "..", "...", "/", "\\", "../", "..\\", "C:", "C:\\", "//server/share/", "\0", "\n", "\t", "\x7f", "\x85", "\u2028", "CON", "nul", "CoM1",
-    "COM¹", "lpt9", "aux ", "con.tar", "a", "Model v1.0", "裸絞め", "é", "e\u0301", "👩\u200d🚀", "\u202e", "\u2066", "\ufeff", "\u200b", "\ud800", "<>:\"|?*",
-    ".safetensors", ".preview.png", ".civitai.info", ".part", "x" * 300, "裸" * 120, "👩" * 100, "\xa0", "\u3000", "~", "-rf", "$HOME", "%PATH%", "\u226e", "<\u0338",
+    "", " ", ".", "..", "...", "/", "\\", "../", "..\\", "C:", "C:\\", "//server/share/", "\0", "\n", "\t", "\x7f", "\x85", "\u2028",
+    "CON", "nul", "CoM1",
+    "COM¹", "lpt9", "aux ", "con.tar", "a", "Model v1.0", "裸絞め", "é", "e\u0301", "👩\u200d🚀", "\u202e", "\u2066", "\ufeff", "\u200b",
+    "\ud800", "<>:\"|?*",
+    ".safetensors", ".preview.png", ".civitai.info", ".part", "x" * 300, "裸" * 120, "👩" * 100, "\xa0", "\u3000", "~", "-rf", "$HOME",
+    "%PATH%", "\u226e", "<\u0338",
 ]  # fmt: skip
 
 
@@ -30,7 +33,10 @@ def check(name: str) -> None:
     assert name and name == unicodedata.normalize("NFC", name)
     assert len(name) <= 150 and len(name.encode("utf-8")) <= 200
     assert not set(name) & set('<>:"/\\|?*')
-    assert not any(unicodedata.category(character) == "Cc" or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f" for character in name)
+    assert not any(
+        unicodedata.category(character) == "Cc" or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
+        for character in name
+    )
     assert name.strip() == name and name.strip(".") == name
     assert name.split(".")[0].strip().lower() not in DEVICES
     assert Path(name).name == name

@@ -10,14 +10,16 @@ from civitai_manager_libs.errors import BadSetting
 from civitai_manager_libs.host import FOLDER_KINDS
 
 MODEL_TYPES = {
-    "Checkpoint": "checkpoint", "TextualInversion": "embedding", "Hypernetwork": "hypernetwork", "AestheticGradient": "aesthetic_gradient", "LORA": "lora",
+    "Checkpoint": "checkpoint", "TextualInversion": "embedding", "Hypernetwork": "hypernetwork",
+    "AestheticGradient": "aesthetic_gradient", "LORA": "lora",
     "LoCon": "lycoris", "DoRA": "lora", "Controlnet": "controlnet", "Upscaler": "upscaler", "MotionModule": "motion_module", "VAE": "vae",
     "TextEncoder": "text_encoder", "UNet": "unet", "CLIPVision": "clip_vision", "Poses": "poses", "Wildcards": "wildcards", "Workflows": "workflows",
     "ComfyWorkflows": "workflows", "Detection": "detection", "VisionLanguage": "other", "CLIP": "text_encoder", "LLM": "other", "Other": "other",
     "SomethingNew": "other", "": "other",
 }  # fmt: skip
 FILE_TYPES = {
-    "VAE": "vae", "Negative": "embedding", "Text Encoder": "text_encoder", "Vision Encoder": "clip_vision", "CLIPVision": "clip_vision", "UNet": "unet",
+    "VAE": "vae", "Negative": "embedding", "Text Encoder": "text_encoder", "Vision Encoder": "clip_vision", "CLIPVision": "clip_vision",
+    "UNet": "unet",
     "Diffusion Model": "unet", "ControlNet": "controlnet", "Upscaler": "upscaler", "Enhancement LoRA": "lora", "Workflow": "workflows",
     "Training Data": "other",
 }  # fmt: skip
@@ -75,7 +77,9 @@ def test_subfolder_never_escapes(tmp_path: Path) -> None:
         assert tmp_path in (tmp_path / relative).resolve().parents
 
 
-@pytest.mark.parametrize("template", ["{modle}", "{}", "{0}", "{model.__class__}", "{model", "model}", "{{model}}", "/x", "\\x", "C:/x", "../x", "a/../b", "~/x", "a\0"])
+@pytest.mark.parametrize(
+    "template", ["{modle}", "{}", "{0}", "{model.__class__}", "{model", "model}", "{{model}}", "/x", "\\x", "C:/x", "../x", "a/../b", "~/x", "a\0"]
+)
 def test_bad_templates(template: str) -> None:
     with pytest.raises(BadSetting):
         placement.check_template(template)
@@ -91,7 +95,9 @@ def test_a_bad_template_names_the_part() -> None:
 def test_default_folders(tmp_path: Path) -> None:
     folders = placement.default_folders(tmp_path)
     assert set(folders) == set(FOLDER_KINDS) and all(paths and all(path.is_absolute() for path in paths) for paths in folders.values())
-    assert folders["lora"] == [tmp_path / "models" / "Lora"] and folders["unet"] == folders["checkpoint"] == [tmp_path / "models" / "Stable-diffusion"]
+    assert folders["lora"] == [tmp_path / "models" / "Lora"] and folders["unet"] == folders["checkpoint"] == [
+        tmp_path / "models" / "Stable-diffusion"
+    ]
     assert folders["embedding"][0] == tmp_path / "embeddings"
     (tmp_path / "models" / "embeddings").mkdir(parents=True)
     assert placement.default_folders(tmp_path)["embedding"][0] == tmp_path / "models" / "embeddings"

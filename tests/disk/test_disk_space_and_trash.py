@@ -23,7 +23,9 @@ def test_free_and_device_of_what_is_not_there_yet(tmp_path: Path) -> None:
 
 
 def test_two_disks_are_told_apart(tmp_path: Path) -> None:
-    output = run_on_mount(tmp_path, "size=64k", "from civitai_manager_libs.disk import space\nprint(space.free(folder / 'x'), space.device(folder / 'x'))")
+    output = run_on_mount(
+        tmp_path, "size=64k", "from civitai_manager_libs.disk import space\nprint(space.free(folder / 'x'), space.device(folder / 'x'))"
+    )
     free, device = map(int, output.split())
     assert 0 < free <= 65536 and device != space.device(tmp_path)
 
@@ -65,7 +67,8 @@ def test_trash_gives_back(tmp_path: Path) -> None:
     (tmp_path / "link.pt").symlink_to(tmp_path / "model 裸.safetensors")
     in_own_home(
         tmp_path,
-        "trash.move_to_trash(folder / 'link.pt')\nassert (folder / 'model 裸.safetensors').exists()\ntrash.move_to_trash(folder / 'model 裸.safetensors')",
+        "trash.move_to_trash(folder / 'link.pt')\n"
+        "assert (folder / 'model 裸.safetensors').exists()\ntrash.move_to_trash(folder / 'model 裸.safetensors')",
     )
     assert [entry.name for entry in tmp_path.iterdir()] == ["home"]
     trashed = tmp_path / "home" / "share" / "Trash" / "files"
