@@ -76,6 +76,7 @@ def start_ui():
     initialize_util.setup_middleware(app)
     hostapp_api.add_routes(app)
     script_callbacks.app_started_callback(shared.demo, app)
+    hostapp_api.started += 1
     print(f"Startup time: {timer.startup_timer.summary()}.", flush=True)
 
 

@@ -10,6 +10,7 @@ import time
 from modules import sd_models, sd_vae, shared
 
 reloads = 0
+started = 0
 WATCHED = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.exec")
 
 
@@ -36,6 +37,7 @@ def status() -> dict:
 
     return {
         "reloads": reloads,
+        "started": started,
         "tabs": shared.tab_names,
         "checkpoints": sorted(sd_models.checkpoints_list),
         "vaes": sorted(sd_vae.vae_dict),
