@@ -55,15 +55,24 @@ class Api:
     def app(self) -> Starlette:
         v1, routes = "/api/v1", []
         for path, endpoint, kind in (
-            (f"{v1}/models", self.models, "mixed"), (f"{v1}/models/{{id}}", self.model, "public"), (f"{v1}/model-versions/by-hash/ids", self.by_hash_ids, "post"),
+            (f"{v1}/models", self.models, "mixed"), (f"{v1}/models/{{id}}", self.model, "public"),
+            (f"{v1}/model-versions/by-hash/ids", self.by_hash_ids, "post"),
             (f"{v1}/model-versions/by-hash", self.by_hashes, "post"), (f"{v1}/model-versions/by-hash/{{hash}}", self.by_hash, "public"),
-            (f"{v1}/model-versions/mini/{{id}}", self.mini, "mixed"), (f"{v1}/model-versions/{{id}}", self.version, "mixed"), (f"{v1}/images", self.images, "public"),
-            (f"{v1}/enums", self.enums, "public"), (f"{v1}/tags", self.tags, "public"), (f"{v1}/creators", self.creators, "public"), (f"{v1}/users", self.users, "public"),
+            (f"{v1}/model-versions/mini/{{id}}", self.mini, "mixed"), (f"{v1}/model-versions/{{id}}", self.version, "mixed"),
+            (f"{v1}/images", self.images, "public"),
+            (f"{v1}/enums", self.enums, "public"), (f"{v1}/tags", self.tags, "public"), (f"{v1}/creators", self.creators, "public"),
+            (f"{v1}/users", self.users, "public"),
             (f"{v1}/me", self.me, "authed"), (f"{v1}/vault/get", self.vault, "authed"), (f"{v1}/permissions/check", self.permissions, "public"),
             ("/api/download/models/{id}", self.download, "download"),
         ):  # fmt: skip
             routes.append(Route(path, self.wrap(endpoint, kind), methods=METHODS))
-        for path, page in (("/", self.home), ("/login", self.login), ("/models/{id}", self.page), ("/models/{id}/{slug}", self.page), ("/model-versions/{id}", self.version_page)):
+        for path, page in (
+            ("/", self.home),
+            ("/login", self.login),
+            ("/models/{id}", self.page),
+            ("/models/{id}/{slug}", self.page),
+            ("/model-versions/{id}", self.version_page),
+        ):
             routes.append(Route(path, page))
         routes.append(Route("/__demo__/faults", self.switch, methods=["GET", "POST", "DELETE"]))
         for name in ("requests", "log"):
@@ -76,7 +85,11 @@ class Api:
         """What Civitai's PublicEndpoint, MixedAuthEndpoint and AuthedEndpoint do around a handler."""
 
         async def run(request: Request) -> Response:
-            cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*", "Access-Control-Allow-Methods": "GET, POST" if kind == "post" else "GET"}
+            cors = {
+                "Access-Control-Allow-Origin": "*",
+                "Access-Control-Allow-Headers": "*",
+                "Access-Control-Allow-Methods": "GET, POST" if kind == "post" else "GET",
+            }
             if request.method == "OPTIONS":
                 return Response(b"", headers=cors)
             if kind in ("mixed", "authed") and request.method not in ("GET", "HEAD"):
@@ -212,18 +225,28 @@ class Api:
 
     def tags(self, request: Request) -> Json:
         start = (self.query(request).one("query") or "").lower()
-        rows = [{"name": tag, "link": f"{self.host(request)}/api/v1/models?tag={tag}"} for tag in self.catalogue.tags if tag.lower().startswith(start)]
+        rows = [
+            {"name": tag, "link": f"{self.host(request)}/api/v1/models?tag={tag}"} for tag in self.catalogue.tags if tag.lower().startswith(start)
+        ]
         return self._paged(request, "tags", rows)
 
     def creators(self, request: Request) -> Json:
         part = (self.query(request).one("query") or "").lower()
         link = f"{self.host(request)}/api/v1/models?username="
-        rows = [{"username": name, "modelCount": count, "link": link + name} for name, count in self.catalogue.creators.items() if part in name.lower()]
+        rows = [
+            {"username": name, "modelCount": count, "link": link + name} for name, count in self.catalogue.creators.items() if part in name.lower()
+        ]
         return self._paged(request, "creators", rows)
 
     def users(self, request: Request) -> Json:
         part = (self.query(request).one("query") or "").lower()
-        return {"items": [{"id": 700_000 + at, "username": name, "avatarNsfw": "None"} for at, name in enumerate(self.catalogue.creators) if part in name.lower()][:10]}
+        return {
+            "items": [
+                {"id": 700_000 + at, "username": name, "avatarNsfw": "None"}
+                for at, name in enumerate(self.catalogue.creators)
+                if part in name.lower()
+            ][:10]
+        }
 
     def me(self, request: Request) -> Json:
         return {"id": 700_001, "username": "demo_painter", "tier": "founder", "status": "active", "isMember": True, "subscriptions": ["monthly"]}
@@ -244,7 +267,9 @@ class Api:
             if browser and refusal.page:
                 return RedirectResponse(refusal.page, 307, NO_STORE)
             if browser and refusal.plain:
-                return Response(refusal.body.get("message") or refusal.body["error"], refusal.status, {**NO_STORE, "Content-Type": "text/plain; charset=utf-8"})
+                return Response(
+                    refusal.body.get("message") or refusal.body["error"], refusal.status, {**NO_STORE, "Content-Type": "text/plain; charset=utf-8"}
+                )
             return answer(refusal.body, refusal.status, NO_STORE)
 
     def _download(self, request: Request) -> Response:
@@ -282,12 +307,18 @@ class Api:
             return HTMLResponse("<!DOCTYPE html><title>Not found</title><h1>Page not found</h1>", 404)
         rows = "".join(f"<li>{html.escape(version['name'])}, {html.escape(version['baseModel'])}</li>" for version in model["modelVersions"])
         images = [image for version in model["modelVersions"] for image in version["images"] if image["nsfwLevel"] <= 1][:3]
-        shown = "".join(f'<img width="225" src="{self.shapes.image_url(image).replace("original=true", "anim=false,width=450")}" alt="">' for image in images if image["type"] == "image")
+        shown = "".join(
+            f'<img width="225" src="{self.shapes.image_url(image).replace("original=true", "anim=false,width=450")}" alt="">'
+            for image in images
+            if image["type"] == "image"
+        )
         return HTMLResponse(f"<!DOCTYPE html><title>{html.escape(model['name'])}</title><h1>{html.escape(model['name'])}</h1>{shown}<ul>{rows}</ul>")
 
     def version_page(self, request: Request) -> Response:
         found = self.catalogue.version(int(request.path_params["id"])) if request.path_params["id"].isdigit() else None
-        return RedirectResponse(f"/models/{found[0]['id']}?modelVersionId={found[1]['id']}") if found else HTMLResponse("<h1>Page not found</h1>", 404)
+        return (
+            RedirectResponse(f"/models/{found[0]['id']}?modelVersionId={found[1]['id']}") if found else HTMLResponse("<h1>Page not found</h1>", 404)
+        )
 
     # Switches
 

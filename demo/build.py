@@ -33,9 +33,11 @@ def make_file(number: int, name: str, *, size: int = 60_000, kind: str = "safete
     pickle = kind == "pickle"
     file: Json = {
         "id": number, "name": name, "overrideName": None, "type": type,
-        "pickleScanResult": "Success", "pickleScanMessage": "No Pickle imports" if pickle else None, "virusScanResult": "Success", "virusScanMessage": None,
+        "pickleScanResult": "Success", "pickleScanMessage": "No Pickle imports" if pickle else None, "virusScanResult": "Success",
+        "virusScanMessage": None,
         "scannedAt": "2026-08-25T10:11:12.345Z", "metadata": {"format": FORMATS[kind]}, "primary": False,
-        "_content": Content(number, size, kind, title or name), "_upload": name, "_hashes": None, "_linked": False, "_disposition": True, "_signable": True,
+        "_content": Content(number, size, kind, title or name), "_upload": name, "_hashes": None, "_linked": False, "_disposition": True,
+        "_signable": True,
     }  # fmt: skip
     file.update(more)
     return file
@@ -54,7 +56,15 @@ def make_image(number: int, style: str, *, level: int = 1, size: tuple[int, int]
 
 def parameters(meta: Json) -> str:
     """The WebUI's text for a picture's generation data."""
-    names = {"Steps": "steps", "Sampler": "sampler", "CFG scale": "cfgScale", "Seed": "seed", "Size": "Size", "Model": "Model", "Clip skip": "clipSkip"}
+    names = {
+        "Steps": "steps",
+        "Sampler": "sampler",
+        "CFG scale": "cfgScale",
+        "Seed": "seed",
+        "Size": "Size",
+        "Model": "Model",
+        "Clip skip": "clipSkip",
+    }
     tail = ", ".join(f"{label}: {meta[key]}" for label, key in names.items() if key in meta)
     return f"{meta.get('prompt', '')}\nNegative prompt: {meta.get('negativePrompt', '')}\n{tail}, Version: v1.10.1"
 
@@ -65,7 +75,8 @@ def make_version(number: int, name: str, files: list[Json], images: list[Json], 
         next((file for file in files if file["type"] in ("Model", "Pruned Model", "Diffusion Model", "UNet")), files[0])["primary"] = True
     level = functools.reduce(lambda bits, image: bits | image["nsfwLevel"], images, 0)
     version: Json = {
-        "id": number, "index": 0, "name": name, "baseModel": base, "baseModelType": "Standard", "publishedAt": iso(days), "flags": 0, "availability": "Public",
+        "id": number, "index": 0, "name": name, "baseModel": base, "baseModelType": "Standard", "publishedAt": iso(days), "flags": 0,
+        "availability": "Public",
         "nsfwLevel": level or 1, "description": None, "trainedWords": [], "vaeId": None, "paidAccess": None,
         "stats": {"downloadCount": 120, "thumbsUpCount": 14, "thumbsDownCount": 0}, "supportsGeneration": False, "files": files, "images": images,
         "_usage": "Download", "_created": iso(days + 1), "_updated": iso(days - 1),
@@ -84,9 +95,11 @@ def make_model(number: int, name: str, type: str, versions: list[Json], *, creat
     if creator is None:
         creator = {"username": words.CREATORS[number % len(words.CREATORS)], "image": None}
     model: Json = {
-        "id": number, "name": name, "description": f"<p>{name}, one of the demo's models.</p>", "allowNoCredit": True, "allowCommercialUse": ["Image", "RentCivit"],
+        "id": number, "name": name, "description": f"<p>{name}, one of the demo's models.</p>", "allowNoCredit": True,
+        "allowCommercialUse": ["Image", "RentCivit"],
         "allowDerivatives": True, "allowDifferentLicense": True, "type": type, "minor": False, "sfwOnly": False, "poi": False, "nsfw": False,
-        "nsfwLevel": level or 1, "availability": "Public", "userId": 700_000 + number % 97, "baseModels": list(dict.fromkeys(v["baseModel"] for v in versions)),
+        "nsfwLevel": level or 1, "availability": "Public", "userId": 700_000 + number % 97,
+        "baseModels": list(dict.fromkeys(v["baseModel"] for v in versions)),
         "cosmetic": None, "supportsGeneration": False,
         "stats": {"downloadCount": 120, "thumbsUpCount": 14, "thumbsDownCount": 0, "commentCount": 2, "tippedAmountCount": 0},
         "creator": creator, "tags": ["demo"], "modelVersions": versions, "_found": True, "_listed": True,
@@ -157,11 +170,14 @@ def _generated_images(light: Json, number: int, rng: random.Random) -> list[Json
         size = rng.choice(((832, 1216), (832, 1216), (1024, 1024), (1216, 832)))
         prompt = f"{light['adjective'].lower()} {light['noun'].lower()}, {', '.join(light['tags'][:2])}, soft light"
         meta: Json = {
-            "prompt": prompt, "negativePrompt": "text, watermark", "steps": rng.randint(18, 35), "sampler": rng.choice(words.SAMPLERS), "cfgScale": rng.choice((5, 6.5, 7)),
+            "prompt": prompt, "negativePrompt": "text, watermark", "steps": rng.randint(18, 35), "sampler": rng.choice(words.SAMPLERS),
+            "cfgScale": rng.choice((5, 6.5, 7)),
             "seed": rng.randrange(1 << 32), "Size": f"{size[0]}x{size[1]}", "Model": light["name"].replace(" ", "_"), "clipSkip": 2, "resources": [],
         }  # fmt: skip
         level = 1 if at == 0 else rng.choice([bit for bit in (1, 2, 4, 8) if light["level"] & bit])
-        images.append(make_image(number + at, styles[(at + light["index"]) % len(styles)], level=level, size=size, meta=meta if rng.random() < 0.8 else None))
+        images.append(
+            make_image(number + at, styles[(at + light["index"]) % len(styles)], level=level, size=size, meta=meta if rng.random() < 0.8 else None)
+        )
     return images
 
 
@@ -182,12 +198,30 @@ def generated(index: int, seed: int) -> Json:
         stats = {"downloadCount": downloads, "thumbsUpCount": light["likes"] // (at + 2), "thumbsDownCount": 0}
         notes = "<p>Sharper edges, calmer colours.</p>" if at == 0 and count > 1 else None
         versions.append(
-            make_version(number, f"v{count - at}.0", files, images, base=base, days=days, stats=stats, trainedWords=trained, description=notes, supportsGeneration=at == 0)
+            make_version(
+                number,
+                f"v{count - at}.0",
+                files,
+                images,
+                base=base,
+                days=days,
+                stats=stats,
+                trainedWords=trained,
+                description=notes,
+                supportsGeneration=at == 0,
+            )
         )
-    stats = {"downloadCount": light["downloads"], "thumbsUpCount": light["likes"], "thumbsDownCount": light["likes"] // 60, "commentCount": 3, "tippedAmountCount": 0}
+    stats = {
+        "downloadCount": light["downloads"],
+        "thumbsUpCount": light["likes"],
+        "thumbsDownCount": light["likes"] // 60,
+        "commentCount": 3,
+        "tippedAmountCount": 0,
+    }
     creator = {"username": light["creator"], "image": None}
     level = functools.reduce(lambda bits, version: bits | version["nsfwLevel"], versions, 0)
     return make_model(
-        light["id"], light["name"], light["type"], versions, creator=creator, tags=light["tags"], stats=stats, nsfwLevel=level, description=_description(light, rng),
+        light["id"], light["name"], light["type"], versions, creator=creator, tags=light["tags"], stats=stats, nsfwLevel=level,
+        description=_description(light, rng),
         supportsGeneration=True,
     )  # fmt: skip

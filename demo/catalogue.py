@@ -28,8 +28,10 @@ def _light(model: Json) -> Json:
     stats = model["stats"]
     dates = [version["publishedAt"] for version in model["modelVersions"] if version["publishedAt"]]
     return {
-        "id": model["id"], "name": model["name"], "type": model["type"], "bases": model["baseModels"], "creator": (model.get("creator") or {}).get("username"),
-        "tags": model["tags"], "likes": stats["thumbsUpCount"] or 0, "downloads": stats["downloadCount"] or 0, "published": max(dates, default=build.iso(900)),
+        "id": model["id"], "name": model["name"], "type": model["type"], "bases": model["baseModels"],
+        "creator": (model.get("creator") or {}).get("username"),
+        "tags": model["tags"], "likes": stats["thumbsUpCount"] or 0, "downloads": stats["downloadCount"] or 0,
+        "published": max(dates, default=build.iso(900)),
         "level": model["nsfwLevel"], "minor": model["minor"], "archived": model.get("mode") == "Archived",
     }  # fmt: skip
 
@@ -43,7 +45,9 @@ class Catalogue:
         fixed = specials.all_specials() + seeds.seeded(taken)
         self.fixed = {model["id"]: model for model in fixed}
         self.fixed_versions = {version["id"]: model for model in fixed for version in model["modelVersions"]}
-        self.fixed_images = {image["id"]: (model, version, image) for model in fixed for version in model["modelVersions"] for image in version["images"]}
+        self.fixed_images = {
+            image["id"]: (model, version, image) for model in fixed for version in model["modelVersions"] for image in version["images"]
+        }
         self.fixed_files = {file["id"]: (version, file) for model in fixed for version in model["modelVersions"] for file in version["files"]}
         self._generated = functools.lru_cache(maxsize=1024)(lambda index: build.generated(index, self.seed))
         self._lock = threading.Lock()
@@ -73,7 +77,9 @@ class Catalogue:
         index, rest = divmod(number - build.GENERATED_FILE, 16)
         if not 0 <= index < self.count:
             return self.fixed_files.get(number)
-        return next(((version, file) for version in self._generated(index)["modelVersions"] for file in version["files"] if file["id"] == number), None)
+        return next(
+            ((version, file) for version in self._generated(index)["modelVersions"] for file in version["files"] if file["id"] == number), None
+        )
 
     def image(self, number: int) -> tuple[Json, Json, Json] | None:
         """(model, version, image), or None."""
@@ -104,7 +110,10 @@ class Catalogue:
     @functools.cached_property
     def words(self) -> list[tuple[str, set[str]]]:
         """For each index entry its lower-case name and the words that a text search matches."""
-        return [(str(entry["name"]).lower(), set(re.findall(r"\w+", f"{entry['name']} {entry['creator']} {' '.join(entry['tags'])}".lower()))) for entry in self.index]
+        return [
+            (str(entry["name"]).lower(), set(re.findall(r"\w+", f"{entry['name']} {entry['creator']} {' '.join(entry['tags'])}".lower())))
+            for entry in self.index
+        ]
 
     @functools.cached_property
     def creators(self) -> dict[str, int]:

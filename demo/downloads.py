@@ -12,7 +12,8 @@ from .build import Json
 
 SECRET = "the demo signs its own links"
 FILE_TYPES = (
-    "Model", "Text Encoder", "Vision Encoder", "Pruned Model", "Negative", "Training Data", "VAE", "Config", "Archive", "UNet", "Diffusion Model", "CLIPVision", "ControlNet",
+    "Model", "Text Encoder", "Vision Encoder", "Pruned Model", "Negative", "Training Data", "VAE", "Config", "Archive", "UNet", "Diffusion Model",
+    "CLIPVision", "ControlNet",
     "Workflow", "Upscaler", "Enhancement LoRA", "Other",
 )  # fmt: skip
 FORMATS = ("SafeTensor", "PickleTensor", "GGUF", "Diffusers", "Core ML", "ONNX", "Other")

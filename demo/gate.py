@@ -47,10 +47,16 @@ def instead(fault: Fault) -> Any:
     if fault.name != "error":
         return None
     if status == 500 and not fault.get("html", False):
-        body = {"message": UNEXPECTED, "error": "URI malformed"} if fault.get("old", False) else {"error": UNEXPECTED, "message": UNEXPECTED, "code": "INTERNAL_SERVER_ERROR"}
+        body = (
+            {"message": UNEXPECTED, "error": "URI malformed"}
+            if fault.get("old", False)
+            else {"error": UNEXPECTED, "message": UNEXPECTED, "code": "INTERNAL_SERVER_ERROR"}
+        )
         return answer(body, 500, {"Cache-Control": "no-store"})
     if status == 503 and not fault.get("html", False):
-        return answer({"error": "Server busy, please retry shortly."}, 503, {"Retry-After": str(fault.get("retry_after", 2)), "Cache-Control": "no-store"})
+        return answer(
+            {"error": "Server busy, please retry shortly."}, 503, {"Retry-After": str(fault.get("retry_after", 2)), "Cache-Control": "no-store"}
+        )
     return page(f"<!DOCTYPE html><html><head><title>civitai.com | {status}</title></head><body><h1>Error {status}</h1></body></html>", status)
 
 
@@ -97,7 +103,9 @@ class Gate:
         body = b"".join(message.get("body", b"") for message in kept[1:])
         if fault.name == "control_characters":
             body = re.sub(rb'":"(?=[^"])', b'":"\x01\t', body, count=20)
-            kept[0]["headers"] = [pair for pair in kept[0]["headers"] if pair[0] != b"content-length"] + [(b"content-length", str(len(body)).encode())]
+            kept[0]["headers"] = [pair for pair in kept[0]["headers"] if pair[0] != b"content-length"] + [
+                (b"content-length", str(len(body)).encode())
+            ]
             await send(kept[0])
             return await send({"type": "http.response.body", "body": body})
         await send(kept[0])

@@ -17,7 +17,19 @@ SORTS = ("Highest Rated", "Most Downloaded", "Most Liked", "Most Discussed", "Mo
 PERIODS = ("AllTime", "Year", "Month", "Week", "Day")
 PERIOD_DAYS = {"Year": 365, "Month": 31, "Week": 7, "Day": 1}
 TOO_MANY = "You've requested too many pages, please use cursors instead"
-BOOLEANS = ("nsfw", "primaryFileOnly", "supportsGeneration", "earlyAccess", "fromPlatform", "archived", "followed", "needsReview", "paidAccess", "onSale", "newCreators")
+BOOLEANS = (
+    "nsfw",
+    "primaryFileOnly",
+    "supportsGeneration",
+    "earlyAccess",
+    "fromPlatform",
+    "archived",
+    "followed",
+    "needsReview",
+    "paidAccess",
+    "onSale",
+    "newCreators",
+)
 IMPOSSIBLE = (
     "allowNoCredit", "allowDerivatives", "allowDifferentLicense", "collectionId", "browsingLevel", "disablePoi", "disableMinor", "isFeatured", "pending",
 )  # fmt: skip
@@ -43,7 +55,11 @@ def number(query: Query, key: str, low: int, high: int | None, otherwise: int | 
     if not raw.lstrip("-").isdigit():
         raise zod(key, "Invalid input: expected number, received NaN", "invalid_type")
     if int(raw) < low or high is not None and int(raw) > high:
-        raise zod(key, f"Too {'small' if int(raw) < low else 'big'}: expected number to be {'>=' if int(raw) < low else '<='}{low if int(raw) < low else high}", "too_big")
+        raise zod(
+            key,
+            f"Too {'small' if int(raw) < low else 'big'}: expected number to be {'>=' if int(raw) < low else '<='}{low if int(raw) < low else high}",
+            "too_big",
+        )
     return int(raw)
 
 
@@ -113,7 +129,9 @@ class Lister:
         mask = None if flags["nsfw"] else 1
         bases = query.all("baseModels") or None
         found = [self.catalogue.model(entry["id"]) for entry in entries]
-        items = [self.shapes.model(model, host, "list", mask=mask, bases=bases, primary_only=bool(flags["primaryFileOnly"])) for model in found if model]
+        items = [
+            self.shapes.model(model, host, "list", mask=mask, bases=bases, primary_only=bool(flags["primaryFileOnly"])) for model in found if model
+        ]
         metadata: Json = {}
         if following is not None:
             pairs = [(key, value) for key, value in query.pairs if key != "cursor"] + [("cursor", following)]
@@ -249,5 +267,15 @@ class Lister:
             models = [model for model in [self.catalogue.model(wanted["modelId"])] if model]
         else:
             models = [model for entry in self.catalogue.index[:200] if (model := self.catalogue.model(entry["id"]))]
-        rows = [(model, one, image) for model in models for one in model["modelVersions"] for image in one["images"] if version is None or one["id"] == version]
-        return [row for row in rows if not row[2]["poi"] and not row[0]["poi"] and (not username or str((row[0]["creator"] or {}).get("username")) == username)]
+        rows = [
+            (model, one, image)
+            for model in models
+            for one in model["modelVersions"]
+            for image in one["images"]
+            if version is None or one["id"] == version
+        ]
+        return [
+            row
+            for row in rows
+            if not row[2]["poi"] and not row[0]["poi"] and (not username or str((row[0]["creator"] or {}).get("username")) == username)
+        ]

@@ -17,11 +17,16 @@ WIDTHS = (96, 320, 450, 512, 800, 1200, 1600, 2200)
 
 # Sky above, sky below, then four layers from far to near, and an accent. Chosen by hand: these are the first thing a newcomer sees.
 PALETTES = (
-    ("#1b2a49", "#f2a65a", "#c8553d", "#8c3b3b", "#4a2c3f", "#241a2e", "#ffe3b3"), ("#8ecae6", "#fdf0d5", "#a3c9a8", "#69a297", "#50808e", "#2f4858", "#ffb703"),
-    ("#2d3047", "#e0a890", "#b66d7a", "#7a4e6d", "#4a3b5c", "#2a2540", "#fff1d0"), ("#d8e2dc", "#ffe5d9", "#f4acb7", "#9d8189", "#6d6875", "#4a4453", "#e56b6f"),
-    ("#0b132b", "#3a506b", "#5bc0be", "#2f7f86", "#1c4b5c", "#0f2b3a", "#f7f3c8"), ("#f6bd60", "#f7ede2", "#f5cac3", "#84a59d", "#5b7f77", "#38534e", "#f28482"),
-    ("#cad2c5", "#eef2e6", "#84a98c", "#52796f", "#354f52", "#2f3e46", "#e9c46a"), ("#264653", "#e9c46a", "#f4a261", "#e76f51", "#9b4a3c", "#4b2e2b", "#fefae0"),
-    ("#3d5a80", "#e0fbfc", "#98c1d9", "#6290b5", "#3d5a80", "#293241", "#ee6c4d"), ("#5f0f40", "#fb8b24", "#e36414", "#9a031e", "#5f0f40", "#2e0822", "#ffd9a0"),
+    ("#1b2a49", "#f2a65a", "#c8553d", "#8c3b3b", "#4a2c3f", "#241a2e", "#ffe3b3"),
+    ("#8ecae6", "#fdf0d5", "#a3c9a8", "#69a297", "#50808e", "#2f4858", "#ffb703"),
+    ("#2d3047", "#e0a890", "#b66d7a", "#7a4e6d", "#4a3b5c", "#2a2540", "#fff1d0"),
+    ("#d8e2dc", "#ffe5d9", "#f4acb7", "#9d8189", "#6d6875", "#4a4453", "#e56b6f"),
+    ("#0b132b", "#3a506b", "#5bc0be", "#2f7f86", "#1c4b5c", "#0f2b3a", "#f7f3c8"),
+    ("#f6bd60", "#f7ede2", "#f5cac3", "#84a59d", "#5b7f77", "#38534e", "#f28482"),
+    ("#cad2c5", "#eef2e6", "#84a98c", "#52796f", "#354f52", "#2f3e46", "#e9c46a"),
+    ("#264653", "#e9c46a", "#f4a261", "#e76f51", "#9b4a3c", "#4b2e2b", "#fefae0"),
+    ("#3d5a80", "#e0fbfc", "#98c1d9", "#6290b5", "#3d5a80", "#293241", "#ee6c4d"),
+    ("#5f0f40", "#fb8b24", "#e36414", "#9a031e", "#5f0f40", "#2e0822", "#ffd9a0"),
 )  # fmt: skip
 
 
@@ -116,7 +121,9 @@ def sea(scene: Scene) -> None:
         _ridge(scene, 0.58 + row * 0.04, 0.006 + row * 0.0012, _mix(colours[2], colours[5], row / 10))
     for row in range(16):
         y, half = (0.58 + row * 0.025) * image.height, rng.uniform(0.02, 0.1) * image.width
-        draw.line((x * image.width - half, y, x * image.width + half, y), fill=_mix(colours[6], colours[3], row / 20), width=max(2, image.height // 300))
+        draw.line(
+            (x * image.width - half, y, x * image.width + half, y), fill=_mix(colours[6], colours[3], row / 20), width=max(2, image.height // 300)
+        )
 
 
 def waves(scene: Scene) -> None:
@@ -178,7 +185,12 @@ def _animal(scene: Scene, ears: float, tail: float) -> None:
     draw.ellipse((cx - unit * 0.52, base - unit * 2.3, cx + unit * 0.52, base - unit * 1.35), fill=ink)
     for side in (-1, 1):
         draw.polygon(
-            [(cx + side * unit * 0.5, base - unit * 1.9), (cx + side * unit * 0.42, base - unit * (2.3 + ears)), (cx + side * unit * 0.05, base - unit * 2.2)], fill=ink
+            [
+                (cx + side * unit * 0.5, base - unit * 1.9),
+                (cx + side * unit * 0.42, base - unit * (2.3 + ears)),
+                (cx + side * unit * 0.05, base - unit * 2.2),
+            ],
+            fill=ink,
         )
     box = (cx + unit * 0.3, base - unit * 0.9, cx + unit * (1.2 + tail), base + unit * 0.3)
     draw.arc(box, 20, 200, fill=ink, width=int(unit * (0.18 + tail * 0.4)))
@@ -200,7 +212,17 @@ def birds(scene: Scene) -> None:
     for _ in range(rng.randint(5, 9)):
         x, y, size = rng.uniform(0.1, 0.9) * width, rng.uniform(0.12, 0.55) * height, rng.uniform(0.04, 0.11) * width
         wing = size * rng.uniform(0.3, 0.6)
-        draw.polygon([(x - size, y - wing), (x - size * 0.3, y - wing * 0.5), (x, y), (x + size * 0.3, y - wing * 0.5), (x + size, y - wing), (x, y + size * 0.16)], fill=colours[5])
+        draw.polygon(
+            [
+                (x - size, y - wing),
+                (x - size * 0.3, y - wing * 0.5),
+                (x, y),
+                (x + size * 0.3, y - wing * 0.5),
+                (x + size, y - wing),
+                (x, y + size * 0.16),
+            ],
+            fill=colours[5],
+        )
     for layer in range(3):
         _ridge(scene, 0.7 + layer * 0.1, 0.03, colours[3 + layer])
 
@@ -227,7 +249,15 @@ def vase(scene: Scene) -> None:
         draw.ellipse((cx + dx - size * 0.4, base - dy - size * 0.4, cx + dx + size * 0.4, base - dy + size * 0.4), fill=colours[4])
     draw.ellipse((cx - unit * 1.6, base - unit * 0.1, cx + unit * 1.9, base + unit * 0.3), fill=_mix(colours[3], colours[5], 0.5))
     draw.ellipse((cx - unit, base - unit * 1.5, cx + unit, base + unit * 0.15), fill=colours[5])
-    draw.polygon([(cx - unit * 0.8, base - unit * 1.1), (cx + unit * 0.8, base - unit * 1.1), (cx + unit * 0.4, base - unit * 2), (cx - unit * 0.4, base - unit * 2)], fill=colours[5])
+    draw.polygon(
+        [
+            (cx - unit * 0.8, base - unit * 1.1),
+            (cx + unit * 0.8, base - unit * 1.1),
+            (cx + unit * 0.4, base - unit * 2),
+            (cx - unit * 0.4, base - unit * 2),
+        ],
+        fill=colours[5],
+    )
     draw.ellipse((cx - unit * 0.6, base - unit * 1.2, cx - unit * 0.35, base - unit * 0.6), fill=_mix(colours[5], colours[6], 0.35))
 
 

@@ -26,7 +26,11 @@ def _kind(name: str) -> str:
 def _file(raw: Json) -> Json:
     kind = _kind(raw["name"])
     size = 20_000 + int(raw["sizeKB"] * 1024) % 250_000 if raw["sizeKB"] > 250 else max(200, int(raw["sizeKB"] * 1024))
-    keep = {key: value for key, value in raw.items() if key in ("pickleScanResult", "pickleScanMessage", "virusScanResult", "virusScanMessage", "scannedAt", "type", "overrideName")}
+    keep = {
+        key: value
+        for key, value in raw.items()
+        if key in ("pickleScanResult", "pickleScanMessage", "virusScanResult", "virusScanMessage", "scannedAt", "type", "overrideName")
+    }
     metadata = raw.get("metadata") or {"format": FORMATS[kind]}
     content = Content(raw["id"], max(size, 4096) if kind == "safetensors" else size, kind, raw["name"])
     return make_file(raw["id"], raw["name"], kind=kind, **{**keep, "metadata": metadata, "primary": bool(raw.get("primary")), "_content": content})
@@ -36,7 +40,9 @@ def _image(raw: Json, number: int) -> Json:
     level = raw.get("nsfwLevel") or LEVELS.get(str(raw.get("nsfw")), 1)
     meta = raw.get("meta") if isinstance(raw.get("meta"), dict) else None
     kind = raw.get("type") or "image"
-    return make_image(number, STYLES[number % len(STYLES)], level=level, size=(raw["width"] or 832, raw["height"] or 1216), meta=meta, type=kind, _parameters="")
+    return make_image(
+        number, STYLES[number % len(STYLES)], level=level, size=(raw["width"] or 832, raw["height"] or 1216), meta=meta, type=kind, _parameters=""
+    )
 
 
 def _version(raw: Json, at: int, model: int, taken: set[int]) -> Json:
@@ -53,8 +59,12 @@ def _version(raw: Json, at: int, model: int, taken: set[int]) -> Json:
     if (keep.get("earlyAccessDeadline") or "9") < "2026":
         keep.pop("earlyAccessDeadline", None)
     stats = {key: (raw.get("stats") or {}).get(key, 0) for key in ("downloadCount", "thumbsUpCount", "thumbsDownCount")}
-    version = make_version(raw["id"], raw["name"], [_file(file) for file in raw.get("files") or []], images, base=raw.get("baseModel") or "Other", stats=stats)
-    version.update(keep, trainedWords=raw.get("trainedWords") or [], _recorded=raw, _created=raw.get("createdAt") or version["_created"], _model=model)
+    version = make_version(
+        raw["id"], raw["name"], [_file(file) for file in raw.get("files") or []], images, base=raw.get("baseModel") or "Other", stats=stats
+    )
+    version.update(
+        keep, trainedWords=raw.get("trainedWords") or [], _recorded=raw, _created=raw.get("createdAt") or version["_created"], _model=model
+    )
     return version
 
 
@@ -67,7 +77,14 @@ def seeded(taken: set[int]) -> list[Json]:
             continue
         versions = [_version(version, at, raw["id"], taken) for at, version in enumerate(raw["modelVersions"])]
         creator = {"username": raw["creator"].get("username"), "image": None} if raw.get("creator") else {}
-        keep = {key: raw[key] for key in ("description", "tags", "minor", "poi", "nsfw", "allowNoCredit", "allowDerivatives", "supportsGeneration", "userId") if key in raw}
-        stats = {key: (raw.get("stats") or {}).get(key, 0) for key in ("downloadCount", "thumbsUpCount", "thumbsDownCount", "commentCount", "tippedAmountCount")}
+        keep = {
+            key: raw[key]
+            for key in ("description", "tags", "minor", "poi", "nsfw", "allowNoCredit", "allowDerivatives", "supportsGeneration", "userId")
+            if key in raw
+        }
+        stats = {
+            key: (raw.get("stats") or {}).get(key, 0)
+            for key in ("downloadCount", "thumbsUpCount", "thumbsDownCount", "commentCount", "tippedAmountCount")
+        }
         models.append(make_model(raw["id"], raw["name"], raw["type"], versions, creator=creator, stats=stats, **keep, _recorded=raw))
     return models

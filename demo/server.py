@@ -1,8 +1,8 @@
 """The demo Civitai as one object: two origins on two ports of this computer, started in threads of this process.
 
-    with DemoServer(models=40) as demo:
-        requests.get(demo.url + "/api/v1/models/4100000")
-        demo.fault("error", status=503, times=2)
+with DemoServer(models=40) as demo:
+    requests.get(demo.url + "/api/v1/models/4100000")
+    demo.fault("error", status=503, times=2)
 """
 
 from __future__ import annotations
@@ -29,11 +29,20 @@ DAY = 86_400.0
 class DemoServer:
     """A Civitai of our own. `latency` (seconds) is waited before every answer; `expiry` is how long signed links live; port 0 means any free one.
 
-    `requests` is the log: dicts with origin ("api" or "storage"), method, path, query, headers (a summary), key ("demo", "other" or ""), time, status, sent.
+    `requests` is the log: dicts with origin ("api" or "storage"), method, path, query, headers (a summary), key ("demo", "other" or ""), time,
+    status, sent.
     """
 
     def __init__(
-        self, models: int = 40, seed: int = 1, latency: float = 0.0, port: int = 0, storage_port: int = 0, *, era: str = "2026-08", host: str = "127.0.0.1"
+        self,
+        models: int = 40,
+        seed: int = 1,
+        latency: float = 0.0,
+        port: int = 0,
+        storage_port: int = 0,
+        *,
+        era: str = "2026-08",
+        host: str = "127.0.0.1",
     ) -> None:
         self.catalogue, self.faults, self.latency, self.expiry = Catalogue(models, seed, era), Faults(), latency, DAY
         self.keys, self._host = {KEY}, host
@@ -82,7 +91,8 @@ class DemoServer:
         listener.bind((self._host, self._ports[0]))
         listener.listen(128)
         config = uvicorn.Config(
-            Gate(Api(self).app(), self), log_config=None, access_log=False, log_level="critical", server_header=False, lifespan="off", http="h11", ws="none",
+            Gate(Api(self).app(), self), log_config=None, access_log=False, log_level="critical", server_header=False, lifespan="off", http="h11",
+            ws="none",
             loop="asyncio", timeout_graceful_shutdown=1, timeout_keep_alive=30,
         )  # fmt: skip
         server = uvicorn.Server(config)

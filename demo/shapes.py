@@ -113,7 +113,9 @@ class Shapes:
 
     # Whole answers
 
-    def model(self, model: Json, host: str, form: str, *, mask: int | None = None, bases: list[str] | None = None, primary_only: bool = False) -> Json:
+    def model(
+        self, model: Json, host: str, form: str, *, mask: int | None = None, bases: list[str] | None = None, primary_only: bool = False
+    ) -> Json:
         """form "list": an item of GET /models; form "model": GET /models/:id (host is then the demo's own)."""
         if self.old and "_recorded" in model:
             return self._recorded(model, host)
@@ -149,7 +151,9 @@ class Shapes:
         shown: Json = {"id": version["id"], "modelId": model["id"], "name": version["name"], "nsfwLevel": version["nsfwLevel"]}
         shown.update(createdAt=version["_created"], updatedAt=version["_updated"], status="Published", publishedAt=version["publishedAt"])
         shown.update(trainedWords=version["trainedWords"], trainingStatus=None, trainingDetails=None, baseModel=version["baseModel"])
-        shown.update(baseModelType=version.get("baseModelType"), description=version["description"], uploadType="Created", usageControl=version["_usage"])
+        shown.update(
+            baseModelType=version.get("baseModelType"), description=version["description"], uploadType="Created", usageControl=version["_usage"]
+        )
         gate = version.get("paidAccess")
         if self.old:
             shown.update(earlyAccessEndsAt=(gate or {}).get("endsAt"), earlyAccessConfig={"timeframe": 14} if gate else None)
@@ -172,11 +176,16 @@ class Shapes:
         """GET /model-versions/mini/:id, the only one with the name under which the file was uploaded."""
         gate = version.get("paidAccess") or {}
         return {
-            "air": self.air(model, version), "versionName": version["name"], "modelName": model["name"], "userId": model["userId"], "baseModel": version["baseModel"],
-            "availability": version["availability"], "publishedAt": version["publishedAt"], "size": size(file["_content"]) / 1024, "fileType": file["type"],
-            "fileName": file["_upload"], "hashes": hashes_of(file), "downloadUrls": [f"{host}/api/download/models/{version['id']}?fileId={file['id']}"],
-            "format": file["metadata"].get("format"), "canGenerate": version["supportsGeneration"], "isFeatured": False, "requireAuth": True, "checkPermission": bool(gate),
-            "earlyAccessEndsAt": gate.get("endsAt"), "freeTrialLimit": None, "additionalResourceCharge": False, "minor": False, "sfwOnly": False, "fees": [], "payoutEnabled": False,
+            "air": self.air(model, version), "versionName": version["name"], "modelName": model["name"], "userId": model["userId"],
+            "baseModel": version["baseModel"],
+            "availability": version["availability"], "publishedAt": version["publishedAt"], "size": size(file["_content"]) / 1024,
+            "fileType": file["type"],
+            "fileName": file["_upload"], "hashes": hashes_of(file),
+            "downloadUrls": [f"{host}/api/download/models/{version['id']}?fileId={file['id']}"],
+            "format": file["metadata"].get("format"), "canGenerate": version["supportsGeneration"], "isFeatured": False, "requireAuth": True,
+            "checkPermission": bool(gate),
+            "earlyAccessEndsAt": gate.get("endsAt"), "freeTrialLimit": None, "additionalResourceCharge": False, "minor": False, "sfwOnly": False,
+            "fees": [], "payoutEnabled": False,
         }  # fmt: skip
 
     def picture(self, model: Json, version: Json, image: Json, *, meta: str) -> Json:
@@ -186,8 +195,10 @@ class Shapes:
             found = {"id": image["id"], "meta": found}
         level = image["nsfwLevel"]
         return {
-            "id": image["id"], "url": self.image_url(image, uuid(image["id"])), "hash": image["hash"], "width": image["width"], "height": image["height"],
-            "nsfwLevel": NAMED_LEVELS[level], "type": image["type"], "nsfw": level > 1, "browsingLevel": level, "createdAt": version["_created"], "postId": post_of(version["id"]),
+            "id": image["id"], "url": self.image_url(image, uuid(image["id"])), "hash": image["hash"], "width": image["width"],
+            "height": image["height"],
+            "nsfwLevel": NAMED_LEVELS[level], "type": image["type"], "nsfw": level > 1, "browsingLevel": level, "createdAt": version["_created"],
+            "postId": post_of(version["id"]),
             "stats": {"cryCount": 0, "laughCount": 2, "likeCount": 9, "dislikeCount": 0, "heartCount": 4, "commentCount": 1}, "meta": found,
             "username": (model["creator"] or {}).get("username"), "baseModel": version["baseModel"], "modelVersionIds": [version["id"]],
         }  # fmt: skip
@@ -196,5 +207,3 @@ class Shapes:
 def post_of(version: int) -> int:
     """The number of the post that holds a version's pictures."""
     return version + 10_000_000
-
-

@@ -25,7 +25,16 @@ def case(at: int) -> Case:
     return Case(4_000_000 + at, 4_001_000 + at * 10, 4_010_000 + at * 100)
 
 
-def simple(at: int, name: str, type: str = "LORA", *, files: list[Json] | None = None, images: list[Json] | None = None, version: Json | None = None, **more: Any) -> Json:
+def simple(
+    at: int,
+    name: str,
+    type: str = "LORA",
+    *,
+    files: list[Json] | None = None,
+    images: list[Json] | None = None,
+    version: Json | None = None,
+    **more: Any,
+) -> Json:
     """A model with one version; `version` overrides that version's keys, `more` the model's."""
     ids = case(at)
     files = [make_file(ids.file_id, name.replace(" ", "") + ".safetensors")] if files is None else files
@@ -39,7 +48,13 @@ def variants_same_name(at: int) -> Json:
     """Four precisions under one file name, as Civitai really lists them."""
     start = case(at).file_id
     files = [
-        make_file(start + n, "cobaltHarbour_v10.safetensors", size=80_000 + n * 9000, metadata={"format": "SafeTensor", "size": "full", "fp": fp}, _upload=f"cobalt_{fp}.safetensors")
+        make_file(
+            start + n,
+            "cobaltHarbour_v10.safetensors",
+            size=80_000 + n * 9000,
+            metadata={"format": "SafeTensor", "size": "full", "fp": fp},
+            _upload=f"cobalt_{fp}.safetensors",
+        )
         for n, fp in enumerate(("fp16", "fp8", "bf16", "nvfp4"))
     ]
     return simple(at, "Cobalt Harbour Variants", "Checkpoint", files=files)
@@ -65,14 +80,22 @@ def config_yaml(at: int) -> Json:
 def training_data_first(at: int) -> Json:
     """The first file is the training data; the model comes second and is primary."""
     start = case(at).file_id
-    files = [make_file(start, "featherOtter_trainingData.zip", kind="zip", size=20_000, type="Training Data"), make_file(start + 1, "featherOtter.safetensors")]
+    files = [
+        make_file(start, "featherOtter_trainingData.zip", kind="zip", size=20_000, type="Training Data"),
+        make_file(start + 1, "featherOtter.safetensors"),
+    ]
     return simple(at, "Feather Otter", files=files)
 
 
 def pickle_safe(at: int) -> Json:
     """A pickle that Civitai's scan passed."""
     message = "**Detected Pickle imports (2)**\n```\ncollections.OrderedDict\ntorch._utils._rebuild_tensor_v2\n```"
-    return simple(at, "Copper Rooftops Pickle", "Checkpoint", files=[make_file(case(at).file_id, "copperRooftops.ckpt", kind="pickle", pickleScanMessage=message)])
+    return simple(
+        at,
+        "Copper Rooftops Pickle",
+        "Checkpoint",
+        files=[make_file(case(at).file_id, "copperRooftops.ckpt", kind="pickle", pickleScanMessage=message)],
+    )
 
 
 def pickle_danger(at: int) -> Json:
@@ -117,7 +140,11 @@ def early_access_unknown_end(at: int) -> Json:
 
 def early_access_ended(at: int) -> Json:
     """Was early access; its end has passed, so it downloads."""
-    return simple(at, "Saffron Dawn Free", version={"earlyAccessDeadline": "2025-01-01T00:00:00.000Z", "paidAccess": {"permanent": False, "endsAt": "2025-01-01T00:00:00.000Z"}})
+    return simple(
+        at,
+        "Saffron Dawn Free",
+        version={"earlyAccessDeadline": "2025-01-01T00:00:00.000Z", "paidAccess": {"permanent": False, "endsAt": "2025-01-01T00:00:00.000Z"}},
+    )
 
 
 def generation_only(at: int) -> Json:
@@ -151,15 +178,20 @@ def no_description(at: int) -> Json:
 
 
 MALICIOUS = (
-    "../../evil.safetensors", "..\\..\\evil2.safetensors", "C:\\x.safetensors", "CON.safetensors", "nul\x00byte.safetensors", "/etc/evil.safetensors", "long" * 120 + ".safetensors",
-    "\U0001f98a fox \U0001f33f.safetensors", "水彩風景_柔らかい光.safetensors", "gpj.\u202esrotcnetefas.safetensors", "trailing dots... .safetensors.", "new\nline.safetensors",
+    "../../evil.safetensors", "..\\..\\evil2.safetensors", "C:\\x.safetensors", "CON.safetensors", "nul\x00byte.safetensors",
+    "/etc/evil.safetensors", "long" * 120 + ".safetensors",
+    "\U0001f98a fox \U0001f33f.safetensors", "水彩風景_柔らかい光.safetensors", "gpj.\u202esrotcnetefas.safetensors",
+    "trailing dots... .safetensors.",
+    "new\nline.safetensors",
     "quote\"semi;colon'.safetensors", "", ".hidden", "a:b|c?d*e<f>.safetensors", "~/.ssh/authorized_keys", "100%41.safetensors",
 )  # fmt: skip
 
 
 def malicious_names(at: int) -> Json:
     """Eighteen files with names that must never leave their folder (MALICIOUS, in order)."""
-    return simple(at, "Odd Names/..", "LORA", files=[make_file(case(at).file_id + n, name, title="odd name", size=20_000) for n, name in enumerate(MALICIOUS)])
+    return simple(
+        at, "Odd Names/..", "LORA", files=[make_file(case(at).file_id + n, name, title="odd name", size=20_000) for n, name in enumerate(MALICIOUS)]
+    )
 
 
 def unrated(at: int) -> Json:
@@ -181,7 +213,9 @@ def digit_username(at: int) -> Json:
 def null_stats(at: int) -> Json:
     """Counts hidden by the creator, and no date of publication."""
     hidden = {"downloadCount": None, "thumbsUpCount": None, "thumbsDownCount": None}
-    return simple(at, "Quiet Counter", version={"stats": hidden, "publishedAt": None}, stats={**hidden, "commentCount": None, "tippedAmountCount": None})
+    return simple(
+        at, "Quiet Counter", version={"stats": hidden, "publishedAt": None}, stats={**hidden, "commentCount": None, "tippedAmountCount": None}
+    )
 
 
 def video_preview(at: int) -> Json:
@@ -197,7 +231,9 @@ def only_video(at: int) -> Json:
 
 def broken_image(at: int) -> Json:
     """The first picture is cut off and damaged, the second is whole."""
-    return simple(at, "Torn Postcard", images=[make_image(149_000_000 + at * 100, "rings", _fate="broken"), make_image(149_000_001 + at * 100, "rings")])
+    return simple(
+        at, "Torn Postcard", images=[make_image(149_000_000 + at * 100, "rings", _fate="broken"), make_image(149_000_001 + at * 100, "rings")]
+    )
 
 
 def missing_image(at: int) -> Json:
@@ -213,7 +249,13 @@ def hostile_description(at: int) -> Json:
         '<svg onload="document.title=3"></svg><img src="https://example.org/pixel.png"><p>Plain text <strong>stays</strong>. &lt;lora:x:1&gt;</p><form action="/"><button>Go</button></form>'
     )
     words = ["<script>document.title='owned'</script>", '"><img src=x onerror=document.title=4>']
-    return simple(at, 'Prompt <b onmouseover="document.title=5">Weaver</b>', description=text, version={"trainedWords": words, "description": text}, tags=["<i>tag</i>"])
+    return simple(
+        at,
+        'Prompt <b onmouseover="document.title=5">Weaver</b>',
+        description=text,
+        version={"trainedWords": words, "description": text},
+        tags=["<i>tag</i>"],
+    )
 
 
 BIG = Content(1, 4 << 30, "safetensors", "four gibibytes")
@@ -231,7 +273,9 @@ def medium_file(at: int) -> Json:
 
 def only_config(at: int) -> Json:
     """No model file, only a configuration."""
-    return simple(at, "Depth Settings", "Controlnet", files=[make_file(case(at).file_id, "depth_settings.yaml", kind="text", size=500, type="Config")])
+    return simple(
+        at, "Depth Settings", "Controlnet", files=[make_file(case(at).file_id, "depth_settings.yaml", kind="text", size=500, type="Config")]
+    )
 
 
 def only_negative(at: int) -> Json:
@@ -260,7 +304,14 @@ def many_versions(at: int) -> Json:
     ids, versions = case(at), []
     for n in range(40):
         number = ids.version_id if n == 0 else 4_009_000 + n
-        versions.append(make_version(number, f"v{40 - n}", [make_file(ids.file_id + n, f"longRoad_v{40 - n}.safetensors", size=20_000)], [make_image(149_000_000 + at * 100 + n, "hills")]))
+        versions.append(
+            make_version(
+                number,
+                f"v{40 - n}",
+                [make_file(ids.file_id + n, f"longRoad_v{40 - n}.safetensors", size=20_000)],
+                [make_image(149_000_000 + at * 100 + n, "hills")],
+            )
+        )
     return make_model(ids.model_id, "Long Road", "LORA", versions)
 
 
@@ -277,12 +328,22 @@ def adult(at: int) -> Json:
 
 def duplicate_bytes(at: int) -> Json:
     """The same bytes as `original_bytes`, uploaded later by another person."""
-    return simple(at, "Twin Ponds Copy", files=[make_file(case(at).file_id, "twinPondsCopy.safetensors", _content=Content(2, 70_000, "safetensors", "twin"))], version={"publishedAt": iso(3)})
+    return simple(
+        at,
+        "Twin Ponds Copy",
+        files=[make_file(case(at).file_id, "twinPondsCopy.safetensors", _content=Content(2, 70_000, "safetensors", "twin"))],
+        version={"publishedAt": iso(3)},
+    )
 
 
 def original_bytes(at: int) -> Json:
     """The older upload: by-hash must name this one."""
-    return simple(at, "Twin Ponds", files=[make_file(case(at).file_id, "twinPonds.safetensors", _content=Content(2, 70_000, "safetensors", "twin"))], version={"publishedAt": iso(300)})
+    return simple(
+        at,
+        "Twin Ponds",
+        files=[make_file(case(at).file_id, "twinPonds.safetensors", _content=Content(2, 70_000, "safetensors", "twin"))],
+        version={"publishedAt": iso(300)},
+    )
 
 
 def no_files(at: int) -> Json:
@@ -292,21 +353,39 @@ def no_files(at: int) -> Json:
 
 def odd_trained_words(at: int) -> Json:
     """Trigger words with commas, newlines, escapes, duplicates and a LoRA tag."""
-    found = ["linen,", "linen,", "soft\nlight", "harbour \\(evening\\)", "<lora:linen:0.8>", "a whole prompt, with commas, and (weights:1.2)", "", "ü水"]
+    found = [
+        "linen,",
+        "linen,",
+        "soft\nlight",
+        "harbour \\(evening\\)",
+        "<lora:linen:0.8>",
+        "a whole prompt, with commas, and (weights:1.2)",
+        "",
+        "ü水",
+    ]
     return simple(at, "Talkative Linen", version={"trainedWords": found})
 
 
 def unknown_kinds(at: int) -> Json:
     """Types and base models that no client knows yet."""
     file = make_file(case(at).file_id, "hologram.holo", type="Hologram", metadata={"format": "HoloTensor", "fp": "fp2", "depth": 7})
-    return simple(at, "Hologram Kit", "Hologram", files=[file], version={"baseModel": "Future 9", "availability": "Sometimes", "newKey": {"x": 1}}, anotherNewKey=[1, 2])
+    return simple(
+        at,
+        "Hologram Kit",
+        "Hologram",
+        files=[file],
+        version={"baseModel": "Future 9", "availability": "Sometimes", "newKey": {"x": 1}},
+        anotherNewKey=[1, 2],
+    )
 
 
 def gguf_variants(at: int) -> Json:
     """One name, several quantisations."""
     start = case(at).file_id
     kinds = enumerate(("Q8_0", "Q5_K_M", "Q4_K_M"))
-    files = [make_file(start + n, "gentleFlux.gguf", kind="gguf", size=90_000 - n * 9000, metadata={"format": "GGUF", "quantType": q}) for n, q in kinds]
+    files = [
+        make_file(start + n, "gentleFlux.gguf", kind="gguf", size=90_000 - n * 9000, metadata={"format": "GGUF", "quantType": q}) for n, q in kinds
+    ]
     return simple(at, "Gentle Flux GGUF", "Checkpoint", files=files, version={"baseModel": "Flux.1 D"})
 
 
@@ -326,10 +405,14 @@ def big_zip(at: int) -> Json:
 
 
 CASES: tuple[Callable[[int], Json], ...] = (
-    variants_same_name, vae_beside, config_yaml, training_data_first, pickle_safe, pickle_danger, pending_scan, archive_zip, early_access, early_access_permanent,
-    early_access_unknown_end, early_access_ended, generation_only, archived, taken_down, no_versions, no_creator, no_description, malicious_names, unrated, control_characters,
-    digit_username, null_stats, video_preview, only_video, broken_image, missing_image, hostile_description, big_file, medium_file, only_config, only_negative, no_disposition,
-    real_person, deleted, many_versions, wrong_hash, adult, duplicate_bytes, original_bytes, no_files, odd_trained_words, unknown_kinds, gguf_variants, unsignable, huge_text, big_zip,
+    variants_same_name, vae_beside, config_yaml, training_data_first, pickle_safe, pickle_danger, pending_scan, archive_zip, early_access,
+    early_access_permanent,
+    early_access_unknown_end, early_access_ended, generation_only, archived, taken_down, no_versions, no_creator, no_description, malicious_names,
+    unrated, control_characters,
+    digit_username, null_stats, video_preview, only_video, broken_image, missing_image, hostile_description, big_file, medium_file, only_config,
+    only_negative, no_disposition,
+    real_person, deleted, many_versions, wrong_hash, adult, duplicate_bytes, original_bytes, no_files, odd_trained_words, unknown_kinds,
+    gguf_variants, unsignable, huge_text, big_zip,
 )  # fmt: skip
 SPECIAL: dict[str, Case] = {make.__name__: case(at) for at, make in enumerate(CASES)}
 

@@ -80,7 +80,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, body: bytes, kind: str = "application/xml", **headers: str) -> None:
         """A whole small answer."""
-        self.begin(status, {"Content-Type": kind, "Content-Length": str(len(body)), **{key.replace("_", "-"): value for key, value in headers.items()}})
+        self.begin(
+            status, {"Content-Type": kind, "Content-Length": str(len(body)), **{key.replace("_", "-"): value for key, value in headers.items()}}
+        )
         if self.command != "HEAD":
             self.wfile.write(body)
 
@@ -111,7 +113,9 @@ class Handler(BaseHTTPRequestHandler):
         if disposition and name != "no_disposition":
             headers["Content-Disposition"] = disposition
         if name in ("json_file", "html_file"):
-            body = b'{"error":"Unauthorized","message":"The creator requires you to be logged in to download it"}'[:90] if name == "json_file" else LOGIN
+            body = (
+                b'{"error":"Unauthorized","message":"The creator requires you to be logged in to download it"}'[:90] if name == "json_file" else LOGIN
+            )
             return self.answer(200, body, "application/json" if name == "json_file" else "text/html; charset=utf-8")
         return self.send_range(content, headers, fault)
 
@@ -210,7 +214,12 @@ class Handler(BaseHTTPRequestHandler):
         return self.send_bytes(body, kind, fault)
 
     def send_bytes(self, body: bytes, kind: str, fault: Fault | None) -> None:
-        headers = {"Content-Type": kind, "Content-Length": str(len(body)), "Cache-Control": "public, max-age=31536000", "Access-Control-Allow-Origin": "*"}
+        headers = {
+            "Content-Type": kind,
+            "Content-Length": str(len(body)),
+            "Cache-Control": "public, max-age=31536000",
+            "Access-Control-Allow-Origin": "*",
+        }
         if fault and fault.name == "html_file":
             return self.answer(200, LOGIN, "text/html; charset=utf-8")
         if fault and fault.name == "wrong_bytes":

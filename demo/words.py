@@ -15,11 +15,26 @@ TYPE_CYCLE = (
     "UNet", "CLIPVision", "ComfyWorkflows", "LORA", "VisionLanguage", "CLIP", "Checkpoint", "LLM", "Other", "LORA",
 )  # fmt: skip
 
-BASE_MODELS = ("SDXL 1.0", "SD 1.5", "Illustrious", "Flux.1 D", "Pony", "SD 1.5", "SDXL 1.0", "NoobAI", "ZImageTurbo", "Qwen", "SD 3.5 Large", "Flux.1 S")
+BASE_MODELS = (
+    "SDXL 1.0",
+    "SD 1.5",
+    "Illustrious",
+    "Flux.1 D",
+    "Pony",
+    "SD 1.5",
+    "SDXL 1.0",
+    "NoobAI",
+    "ZImageTurbo",
+    "Qwen",
+    "SD 3.5 Large",
+    "Flux.1 S",
+)
 
 ADJECTIVES = (
-    "Amber", "Quiet", "Misty", "Nordic", "Paper", "Velvet", "Coastal", "Lantern", "Harvest", "Glass", "Cobalt", "Sunlit", "Winter", "Copper", "Marble",
-    "Mossy", "Silver", "Painted", "Drifting", "Golden", "Woodcut", "Indigo", "Morning", "Saffron", "Pebble", "Willow", "Linen", "Ivory", "Hidden", "Tidal",
+    "Amber", "Quiet", "Misty", "Nordic", "Paper", "Velvet", "Coastal", "Lantern", "Harvest", "Glass", "Cobalt", "Sunlit", "Winter", "Copper",
+    "Marble",
+    "Mossy", "Silver", "Painted", "Drifting", "Golden", "Woodcut", "Indigo", "Morning", "Saffron", "Pebble", "Willow", "Linen", "Ivory", "Hidden",
+    "Tidal",
     "Orchard", "Northern", "Clay", "Feather", "Juniper", "Moonlit", "Gentle",
 )  # fmt: skip
 
@@ -53,15 +68,20 @@ THEMES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
 }
 
 SUFFIXES = {
-    "Checkpoint": ("Mix", "XL", "Vision", "Canvas"), "TextualInversion": ("Touch", "Embedding"), "LORA": ("Style", "Study", "Look", "Light"), "LoCon": ("Style", "Texture"),
-    "DoRA": ("Detail",), "Hypernetwork": ("Network",), "AestheticGradient": ("Mood",), "VAE": ("VAE",), "Controlnet": ("Lines ControlNet", "Depth ControlNet"),
-    "Upscaler": ("4x Upscaler",), "MotionModule": ("Motion",), "Poses": ("Poses",), "Wildcards": ("Wildcards",), "Workflows": ("Workflow",), "ComfyWorkflows": ("Comfy Workflow",),
-    "Detection": ("Detector",), "TextEncoder": ("Text Encoder",), "UNet": ("UNet",), "CLIPVision": ("CLIP Vision",), "VisionLanguage": ("Captioner",), "CLIP": ("CLIP",),
+    "Checkpoint": ("Mix", "XL", "Vision", "Canvas"), "TextualInversion": ("Touch", "Embedding"), "LORA": ("Style", "Study", "Look", "Light"),
+    "LoCon": ("Style", "Texture"),
+    "DoRA": ("Detail",), "Hypernetwork": ("Network",), "AestheticGradient": ("Mood",), "VAE": ("VAE",),
+    "Controlnet": ("Lines ControlNet", "Depth ControlNet"),
+    "Upscaler": ("4x Upscaler",), "MotionModule": ("Motion",), "Poses": ("Poses",), "Wildcards": ("Wildcards",), "Workflows": ("Workflow",),
+    "ComfyWorkflows": ("Comfy Workflow",),
+    "Detection": ("Detector",), "TextEncoder": ("Text Encoder",), "UNet": ("UNet",), "CLIPVision": ("CLIP Vision",),
+    "VisionLanguage": ("Captioner",), "CLIP": ("CLIP",),
     "LLM": ("Prompt Writer",), "Other": ("Toolkit",),
 }  # fmt: skip
 
 CREATORS = (
-    "marenpaints", "lanternfish", "quietpixels", "oakandink", "northwindlab", "tessellate", "bluekiln", "papercrane_studio", "harbourlight", "fernweh_art",
+    "marenpaints", "lanternfish", "quietpixels", "oakandink", "northwindlab", "tessellate", "bluekiln", "papercrane_studio", "harbourlight",
+    "fernweh_art",
     "studio_pebble", "moth_and_moon", "saltmarsh", "inkwell7", "clayfoot", "aurora_bench",
 )  # fmt: skip
 

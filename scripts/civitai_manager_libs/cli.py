@@ -43,7 +43,6 @@ def parser() -> argparse.ArgumentParser:
     ):
         group.add_argument(*names, default=argparse.SUPPRESS, **options)  # type: ignore[arg-type]
     top = argparse.ArgumentParser(prog="main.py", parents=[common], allow_abbrev=False)
-    top.set_defaults(json=False, data_dir=None, models_dir=None, civitai_url=None, verbose=False)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable[[Application, argparse.Namespace], Any], help: str) -> argparse.ArgumentParser:
@@ -73,7 +72,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str], make: Callable[[argparse.Namespace], Application]) -> int:
     """Run one command; the exit status. ``make`` gives an Application for the global options. argparse ends wrong usage with status 2."""
-    arguments = parser().parse_args(argv)
+    defaults = argparse.Namespace(json=False, data_dir=None, models_dir=None, civitai_url=None, verbose=False)
+    arguments = parser().parse_args(argv, defaults)
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     application: Application | None = None
     try:

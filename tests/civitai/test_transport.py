@@ -253,8 +253,7 @@ def test_a_trickle_and_a_silence_end(answer: Answer) -> None:
         assert time.monotonic() - start < 1.0 and "in time" in caught.value.message
 
 
-@pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize("form", ["seconds", "date"])
+@pytest.mark.parametrize(("status", "form"), [(429, "date"), (503, "seconds")])
 def test_retry_after_holds_all_threads(status: int, form: str) -> None:
     now = datetime.datetime.now(datetime.timezone.utc)
     value = "2" if form == "seconds" else format_datetime(now + datetime.timedelta(seconds=3), usegmt=True)

@@ -146,13 +146,15 @@ class Client:
         """The objects of a list, page after page by ``metadata.nextPage``, whose host is replaced by ours."""
         following: str | None = path
         query: Mapping[str, Any] | None = params
-        for _ in range(most):
-            answer, _body = self.transport.get_json(following or path, query)
+        seen: set[str | None] = {None}
+        while following is not None and len(seen) <= most:
+            answer, _ = self.transport.get_json(following, query)
             if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
                 raise BadAnswer("Civitai's answer holds no list.")
             yield from (one for one in answer["items"] if isinstance(one, dict))
-            asked, following, query = following, self._next_path(answer, path), None
-            if following is None or following == asked:
+            seen.add(following)
+            following, query = self._next_path(answer, path), None
+            if following in seen:
                 return
 
     def _next_path(self, answer: dict[str, Any], path: str) -> str | None:

@@ -365,5 +365,3 @@ def _paid_access(raw: object) -> dict[str, Any] | None:
     if not isinstance(raw, dict) or not raw:
         return None
     return {"permanent": as_bool(raw.get("permanent")) or False, "ends_at": as_time(raw.get("endsAt"))}
-
-

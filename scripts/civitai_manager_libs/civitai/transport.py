@@ -373,5 +373,3 @@ def _unusable(exc: Exception) -> RemoteError:
     if strange_scheme or isinstance(exc, (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema)):
         return Offline("The proxy of the settings or the environment cannot be used.", next_step="Give it as http://host:port in Settings.")
     return BadAnswer("Civitai gave an address that cannot be asked.")
-
-

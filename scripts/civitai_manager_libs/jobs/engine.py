@@ -214,6 +214,7 @@ class Engine:
         except BaseException as exc:
             log.exception("job %s (%s) failed", job_id, context.kind)
             outcome = {"state": "failed", "error": explain(exc)}
+        context.beat()  # the last report may still be held back
         with self._lock:
             self._running.pop(job_id, None)
         self._finish(job_id, **outcome)
