@@ -130,7 +130,8 @@ def _tell_download(view: View) -> None:
 
 
 def run_list(application: Application, arguments: argparse.Namespace) -> int:
-    query, items = " ".join(arguments.query), []
+    query = " ".join(arguments.query)
+    items: list[dict[str, Any]] = []
     while True:
         page = application.cards(query, offset=len(items), limit=1000, sort="name")
         items += page["items"]

@@ -69,9 +69,10 @@ def _describe(services: Services, info: dict[str, Any], version: payloads.Versio
     body = services.models.body(version.model_id)
     if body is not None and services.models.model_of_version(version.id) is not None:
         return 0
-    about = info.get("model") if isinstance(info.get("model"), dict) else {}
     new = body is None
     if body is None:
+        about = info.get("model")
+        about = about if isinstance(about, dict) else {}
         body = {**about, "id": version.model_id, "name": version.model_name, "type": version.model_type or "Other", "modelVersions": []}
         if isinstance(info.get("creator"), dict):
             body["creator"] = info["creator"]
