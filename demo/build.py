@@ -130,7 +130,7 @@ def _description(light: Json, rng: random.Random) -> str:
     opener = rng.choice(words.OPENERS).format(noun=light["noun"].lower())
     extra = rng.choice(
         (
-            "<h3>How to use</h3><ul><li>Weight <strong>0.6 to 0.9</strong></li><li>20 to 30 steps</li><li>Works best in <em>portrait</em> format</li></ul>",
+            "<h3>How to use</h3><ul><li>Weight <strong>0.6 to 0.9</strong></li><li>20 to 30 steps</li><li>Best in <em>portrait</em> format</li></ul>",
             '<p style="color:#c0392b;font-size:18px">Please read the notes of each version first.</p><blockquote>Less is more.</blockquote>',
             '<p>Thanks to everybody who sent pictures. More on <a href="https://example.org/notes" target="_blank" rel="ugc">my page</a>.</p><hr>',
             '<p>A short film about it:</p><iframe src="https://example.org/embed/1" width="300" height="200"></iframe><p>Enjoy.</p>',

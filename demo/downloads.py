@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import re
 import time
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -112,8 +113,8 @@ def signature(path: str, expires: int) -> str:
 
 def signed(storage: str, file: Json, lifetime: float) -> str:
     """The link to the bytes, in the form of Cloudflare R2's; `X-Demo-Until` is when it stops working (Unix seconds)."""
-    ending = file["_upload"].rsplit(".", 1)[-1] if "." in file["_upload"] else "bin"
-    path = f"/700001/model/{file['id']}.{quote(ending[:12], safe='')}"
+    ending = re.sub(r"[^A-Za-z0-9]", "", file["_upload"].rpartition(".")[2])[:12] or "bin"
+    path = f"/700001/model/{file['id']}.{ending}"
     until = int((time.time() + lifetime) * 1000)
     query: dict[str, Any] = {"X-Amz-Expires": 86400}
     if file["_disposition"]:

@@ -18,7 +18,7 @@ NAMES: dict[str, tuple[tuple[str, ...], str]] = {
     "rate_limit": ((API,), "429 with Retry-After (retry_after=1)"),
     "rate_limit_silent": ((API,), "429 without Retry-After"),
     "paging_limit": ((API,), "429 with the paging sentence"),
-    "error": ((API,), "a failure: status=500 as JSON, 503 as JSON with Retry-After 2, other 5xx as HTML of the edge; old=True the 500 of before 2026-08"),
+    "error": ((API,), "status=500 (JSON; old=True: as before 2026-08), 503 (JSON, Retry-After 2), other 5xx the edge's HTML; html=True"),
     "storage_error": ((STORAGE,), "the same on the storage origin (status=503)"),
     "challenge": ((API,), "403 HTML with cf-mitigated: challenge"),
     "maintenance": ((API,), "503 HTML"),
@@ -45,7 +45,7 @@ NAMES: dict[str, tuple[tuple[str, ...], str]] = {
     "html_file": ((STORAGE,), "200 with an HTML page as the file"),
     "no_disposition": ((STORAGE,), "no Content-Disposition"),
     "no_length": ((STORAGE,), "no Content-Length: chunked, and no Range"),
-    "changed_file": ((STORAGE,), "another revision of the file (`revision`=1: other ETag, other bytes; same_bytes=True: only another ETag); `after` cuts it there"),
+    "changed_file": ((STORAGE,), "another `revision`=1 of the file: other ETag and bytes (same_bytes=True: only the ETag); `after` cuts it there"),
 }  # fmt: skip
 
 

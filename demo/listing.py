@@ -31,7 +31,8 @@ BOOLEANS = (
     "newCreators",
 )
 IMPOSSIBLE = (
-    "allowNoCredit", "allowDerivatives", "allowDifferentLicense", "collectionId", "browsingLevel", "disablePoi", "disableMinor", "isFeatured", "pending",
+    "allowNoCredit", "allowDerivatives", "allowDifferentLicense", "collectionId", "browsingLevel", "disablePoi", "disableMinor", "isFeatured",
+    "pending",
 )  # fmt: skip
 
 

@@ -38,9 +38,11 @@ class Shapes:
 
     def avatar(self, creator: Json) -> Json:
         image = creator.get("image")
-        if image is None and creator.get("username") is not None and sum(map(ord, str(creator["username"]))) % 3:
-            image = f"{self.storage}/{BUCKET}/{uuid(147_000_000 + sum(map(ord, str(creator['username']))))}/width=96/{quote(str(creator['username']))}.jpeg"
-        return {"username": creator.get("username"), "image": image}
+        name = creator.get("username")
+        number = 147_000_000 + sum(map(ord, str(name)))
+        if image is None and name is not None and number % 3:
+            image = f"{self.storage}/{BUCKET}/{uuid(number)}/width=96/{quote(str(name))}.jpeg"
+        return {"username": name, "image": image}
 
     def _query(self, file: Json, short: bool = False) -> str:
         """The list's form of a file's URL parameters: only what is set, no format for training data."""

@@ -244,9 +244,11 @@ def missing_image(at: int) -> Json:
 def hostile_description(at: int) -> Json:
     """Everything that must be cleaned before a page shows it."""
     text = (
-        "<h1>Prompt Weaver</h1><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"><iframe src=\"javascript:alert(1)\"></iframe>"
-        '<a href="javascript:document.title=1">link</a><p style="position:fixed;inset:0;background:red" onclick="document.title=2">Style</p><style>body{display:none}</style>'
-        '<svg onload="document.title=3"></svg><img src="https://example.org/pixel.png"><p>Plain text <strong>stays</strong>. &lt;lora:x:1&gt;</p><form action="/"><button>Go</button></form>'
+        "<h1>Prompt Weaver</h1><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+        '<iframe src="javascript:alert(1)"></iframe><a href="javascript:document.title=1">link</a>'
+        '<p style="position:fixed;inset:0;background:red" onclick="document.title=2">Style</p><style>body{display:none}</style>'
+        '<svg onload="document.title=3"></svg><img src="https://example.org/pixel.png">'
+        '<p>Plain text <strong>stays</strong>. &lt;lora:x:1&gt;</p><form action="/"><button>Go</button></form>'
     )
     words = ["<script>document.title='owned'</script>", '"><img src=x onerror=document.title=4>']
     return simple(

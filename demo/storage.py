@@ -16,7 +16,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from . import downloads, files, pictures
 from .faults import STORAGE, Fault
@@ -100,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
         if "Authorization" in self.headers:
             return self.answer(400, xml("InvalidRequest", "Missing x-amz-content-sha256"))
         until = int(query.get("X-Demo-Until") or 0)
-        if found is None or query.get("X-Amz-Signature") != downloads.signature(unquote(path) if "%" in path else path, until):
+        if found is None or query.get("X-Amz-Signature") != downloads.signature(path, until):
             return self.answer(403, xml("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."))
         if until < time.time() * 1000 or fault and fault.name == "expired":
             return self.answer(403, xml("AccessDenied", "Request has expired"))
