@@ -1,0 +1,157 @@
+// What every other script of ours needs: one namespace, addresses, requests, nodes, and a memory for the page.
+// Plain scripts in alphabetic order; loading them twice does nothing the second time.
+(function () {
+    "use strict";
+    const cm = (window.civitaiManager = window.civitaiManager || {});
+    if (cm.core) { return; }
+    cm.core = true;
+
+    const TIMEOUT = 5000;
+    const PREFIX = "civitai-manager:";
+
+    // The address below which our routes are: gradio knows its sub-path. Only the path of it is used: behind a proxy its scheme and host may be wrong.
+    cm.base = function () {
+        let root = "./";
+        try { root = (window.gradio_config && window.gradio_config.root) || "./"; } catch (error) { /* a frame without it */ }
+        const path = new URL(root, window.location.href).pathname.replace(/\/*$/, "/");
+        return window.location.origin + path + "civitai-manager/";
+    };
+
+    class Refusal extends Error {
+        constructor(told, status) {
+            super(told.message || "Something went wrong.");
+            this.told = told;
+            this.status = status;
+        }
+        get sentence() { return (this.message + " " + (this.told.next_step || "")).trim(); }
+    }
+    cm.Refusal = Refusal;
+
+    async function ask(path, options, timeout) {
+        const controller = new AbortController();
+        const outer = options.signal;
+        if (outer) { outer.addEventListener("abort", () => controller.abort(), {once: true}); }
+        const timer = setTimeout(() => controller.abort(), timeout || TIMEOUT);
+        try {
+            const answer = await fetch(cm.base() + path, Object.assign({credentials: "same-origin", cache: "no-store"}, options, {signal: controller.signal}));
+            let body = null;
+            try { body = await answer.json(); } catch (error) { body = null; }
+            if (!answer.ok) {
+                const told = (body && body.error) || {message: answer.status === 401 ? "You are not logged in." : "The server answered " + answer.status + ".",
+                    next_step: answer.status === 401 ? "Reload the page and log in." : "Try again."};
+                throw new Refusal(told, answer.status);
+            }
+            if (body === null) { throw new Refusal({message: "The server's answer makes no sense.", next_step: "Reload the page."}, answer.status); }
+            return body;
+        } finally {
+            clearTimeout(timer);
+        }
+    }
+    cm.get = (path, signal, timeout) => ask(path, {signal: signal}, timeout);
+    cm.post = (path, body) => ask(path, {
+        method: "POST", headers: {"X-Civitai-Manager": "1", "Content-Type": "application/json"}, body: JSON.stringify(body || {}),
+    }, 15000);
+    cm.sentence = (error) => error instanceof Refusal ? error.sentence : "The server does not answer. It is tried again by itself; nothing is lost.";
+
+    // Nodes. Text always goes through textContent, so no text from outside can become markup.
+    cm.node = function (name, attributes, ...children) {
+        const node = document.createElement(name);
+        for (const [key, value] of Object.entries(attributes || {})) {
+            if (value === null || value === undefined || value === false) { continue; }
+            if (key === "class") { node.className = value; }
+            else if (key.startsWith("on")) { node.addEventListener(key.slice(2), value); }
+            else { node.setAttribute(key, value === true ? "" : String(value)); }
+        }
+        for (const child of children) {
+            if (child !== null && child !== undefined) { node.append(child instanceof Node ? child : String(child)); }
+        }
+        return node;
+    };
+    cm.text = function (node, text) { if (node.textContent !== text) { node.textContent = text; } };
+    cm.attribute = function (node, name, value) {
+        if (value === null || value === undefined) { node.removeAttribute(name); }
+        else if (node.getAttribute(name) !== String(value)) { node.setAttribute(name, String(value)); }
+    };
+
+    const ICONS = {
+        pause: "M7 5h3v14H7zM14 5h3v14h-3z", play: "M8 5v14l11-7z", cross: "M6 6l12 12M18 6L6 18", retry: "M4 12a8 8 0 1 0 3-6.2M7 2v4h4",
+        up: "M6 15l6-6 6 6", down: "M6 9l6 6 6-6", left: "M15 6l-6 6 6 6", right: "M9 6l6 6-6 6", check: "M5 13l4 4L19 7", warning: "M12 3l10 18H2zM12 10v5M12 18v.5",
+        box: "M3 7l9-4 9 4v10l-9 4-9-4zM3 7l9 4 9-4M12 11v10", filter: "M4 6h16M7 12h10M10 18h4",
+    };
+    const FILLED = new Set(["pause", "play"]);
+    cm.icon = function (name) {
+        const space = "http://www.w3.org/2000/svg";
+        const svg = document.createElementNS(space, "svg");
+        svg.setAttribute("viewBox", "0 0 24 24");
+        svg.setAttribute("aria-hidden", "true");
+        svg.setAttribute("class", "cm-svg" + (FILLED.has(name) ? " cm-filled" : ""));
+        const path = document.createElementNS(space, "path");
+        path.setAttribute("d", ICONS[name]);
+        svg.append(path);
+        return svg;
+    };
+    cm.button = function (icon, label, action, extra) {
+        return cm.node("button", Object.assign({type: "button", class: "cm-icon", "aria-label": label, title: label, onclick: action}, extra || {}), cm.icon(icon));
+    };
+
+    // Memory over a reload, for this browser tab; a browser that forbids it only forgets.
+    cm.remember = function (key, value) {
+        try { window.sessionStorage.setItem(PREFIX + key, JSON.stringify(value)); } catch (error) { /* private mode */ }
+    };
+    cm.recall = function (key, otherwise) {
+        try {
+            const found = window.sessionStorage.getItem(PREFIX + key);
+            return found === null ? otherwise : JSON.parse(found);
+        } catch (error) { return otherwise; }
+    };
+
+    // Numbers for people.
+    cm.size = function (count) {
+        const units = ["B", "KB", "MB", "GB", "TB"];
+        let unit = 0;
+        let value = Number(count) || 0;
+        while (value >= 1024 && unit < 4) { value /= 1024; unit += 1; }
+        return (unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)) + " " + units[unit];
+    };
+    cm.sizes = function (done, total) {
+        if (!total) { return cm.size(done); }
+        const [number, unit] = cm.size(total).split(" ");
+        const scale = Math.pow(1024, ["B", "KB", "MB", "GB", "TB"].indexOf(unit));
+        const digits = number.includes(".") ? 1 : 0;
+        return (done / scale).toFixed(digits) + " of " + number + " " + unit;
+    };
+    cm.time = function (seconds) {
+        const whole = Math.max(0, Math.round(seconds));
+        const two = (value) => String(value).padStart(2, "0");
+        const hours = Math.floor(whole / 3600);
+        const minutes = Math.floor(whole / 60) % 60;
+        return (hours ? hours + ":" + two(minutes) : minutes) + ":" + two(whole % 60);
+    };
+    cm.count = (value) => Number(value || 0).toLocaleString("en");
+
+    // A few signals between our scripts: "jobs", "revision", "connection", "choice", "view", "mounted".
+    const listeners = new Map();
+    cm.on = function (name, listener) {
+        if (!listeners.has(name)) { listeners.set(name, []); }
+        listeners.get(name).push(listener);
+    };
+    cm.emit = function (name, value) {
+        for (const listener of listeners.get(name) || []) {
+            try { listener(value); } catch (error) { console.error("civitai-manager", error); }
+        }
+    };
+
+    // Places that the server's HTML leaves for us. Our node is put back when gradio draws its HTML anew.
+    const mounts = new Map();
+    cm.mount = function (name, node) { mounts.set(name, node); cm.mountAll(); };
+    cm.mountAll = function () {
+        const root = cm.root();
+        if (!root) { return; }
+        for (const [name, node] of mounts) {
+            const place = root.querySelector('[data-cm-mount="' + name + '"]');
+            if (place && node.parentNode !== place) { place.replaceChildren(node); cm.emit("mounted", name); }
+        }
+    };
+    cm.root = () => document.getElementById("civitai_manager");
+    cm.app = () => (typeof window.gradioApp === "function" ? window.gradioApp() : document);
+})();

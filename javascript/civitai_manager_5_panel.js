@@ -1,0 +1,137 @@
+// The side panel's part of the page: a choice goes to gradio through one hidden field; pictures, copying, and late answers.
+(function () {
+    "use strict";
+    const cm = (window.civitaiManager = window.civitaiManager || {});
+    if (cm.choose) { return; }
+
+    const page = Math.random().toString(36).slice(2, 12);
+    const PATIENCE = 6000;
+    let number = 0;
+    let wanted = null;      // {text, id, at, tries}: what gradio was asked and has not answered yet
+    let model = 0;          // the model in the panel, 0 when it is closed
+    let timer = null;
+
+    function send() {
+        const field = document.querySelector("#cm_choice textarea, #cm_choice input");
+        if (!field || !wanted) { return; }
+        field.value = wanted.text;
+        field.dispatchEvent(new Event("input", {bubbles: true}));
+        clearTimeout(timer);
+        timer = setTimeout(() => { if (wanted && wanted.tries < 4) { wanted.tries += 1; ask(wanted.id, wanted.tries); } else if (wanted) { waiting(false); wanted = null; } }, PATIENCE);
+    }
+    function ask(id, tries) {
+        number += 1;
+        wanted = {text: page + ":" + number + ":" + id, id: id, tries: tries || 0};
+        send();
+    }
+    function waiting(value) { const root = cm.root(); if (root) { root.classList.toggle("cm-choosing", value); } }
+
+    cm.choose = function (id) {
+        model = Number(id);
+        cm.show("library");
+        cm.root().classList.add("cm-panel-open");
+        cm.grid.mark(model);
+        const shown = document.querySelector("#cm_head [data-cm-choice]");
+        const other = !shown || !shown.dataset.cmChoice.endsWith(":" + model);
+        waiting(other);
+        if (other) { const panel = document.getElementById("cm_panel"); if (panel) { panel.scrollTop = 0; } }
+        ask(model);
+        cm.grid.draw();
+    };
+    cm.close = function () {
+        model = 0;
+        wanted = null;
+        clearTimeout(timer);
+        cm.root().classList.remove("cm-panel-open", "cm-choosing");
+        cm.grid.mark(0);
+        cm.grid.focus();
+    };
+    cm.restore = function () {
+        const id = cm.recall("chosen", 0);
+        if (id) { cm.choose(id); }
+    };
+    cm.chosenModel = () => model;
+
+    // Something happened to the model that is shown: show it again; the server keeps what was chosen and typed.
+    let again = null;
+    cm.on("jobs", (news) => {
+        if (model && news.ended.some((job) => job.model_id === model)) {
+            clearTimeout(again);
+            again = setTimeout(() => { if (model && !wanted) { ask(model); } }, 400);
+        }
+    });
+    cm.on("restarted", () => { if (model) { ask(model); } });
+
+    // gradio has drawn an answer: is it the one that was asked for last?
+    cm.answered = function () {
+        const head = document.querySelector("#cm_head [data-cm-choice]");
+        if (!head || head.dataset.cmSeen) { return; }
+        head.dataset.cmSeen = "1";
+        if (wanted && head.dataset.cmChoice === wanted.text) { wanted = null; clearTimeout(timer); waiting(false); }
+        viewer(head);
+    };
+
+    // -- pictures: the thumbnail is ours; example pictures come from Civitai, and only when someone steps to them
+    const VEIL = 4;
+    function viewer(head) {
+        const place = head.querySelector(".cm-picture");
+        if (!place) { return; }
+        const thumbnail = place.querySelector("img[data-cm-src]");
+        if (thumbnail) {
+            thumbnail.addEventListener("error", () => thumbnail.remove());
+            thumbnail.src = cm.base() + thumbnail.dataset.cmSrc;
+        }
+        let pictures = [];
+        try { pictures = JSON.parse(place.dataset.cmPictures || "[]"); } catch (error) { pictures = []; }
+        const close = cm.button("cross", "Close (Esc)", () => cm.close(), {class: "cm-icon cm-close"});
+        place.append(close);
+        if (!thumbnail) { place.prepend(cm.node("span", {class: "cm-blank"}, cm.icon("box"))); }
+        if (!pictures.length) { return; }
+        let at = -1;
+        const label = cm.node("span", {class: "cm-picture-label"});
+        const show = (step) => {
+            at = Math.max(-1, Math.min(pictures.length - 1, at + step));
+            for (const node of place.querySelectorAll("img:not([data-cm-src]), video, .cm-veil, .cm-picture-failed")) { node.remove(); }
+            if (thumbnail) { thumbnail.hidden = at >= 0; }
+            if (at >= 0) { example(place, pictures[at]); }
+            cm.text(label, at < 0 ? pictures.length + (pictures.length === 1 ? " picture" : " pictures") + " on Civitai" : (at + 1) + " of " + pictures.length);
+            back.disabled = at < 0;
+            next.disabled = at >= pictures.length - 1;
+        };
+        const back = cm.button("left", "Previous picture", () => show(-1));
+        const next = cm.button("right", "Next picture, from Civitai", () => show(1));
+        place.append(cm.node("span", {class: "cm-picture-bar"}, back, label, next));
+        show(0);
+    }
+    function example(place, picture) {
+        const video = picture.type === "video";
+        const node = cm.node(video ? "video" : "img", {referrerpolicy: "no-referrer", alt: video ? null : "Example picture", "aria-label": video ? "Example video" : null,
+            controls: video, loop: video, playsinline: video});
+        if (video) { node.muted = true; }
+        node.addEventListener("error", () => node.replaceWith(cm.node("span", {class: "cm-picture-failed"}, "This picture could not be loaded.")));
+        const load = () => { node.src = picture.url; place.prepend(node); };
+        if (picture.level < VEIL) { load(); return; }
+        const veil = cm.node("button", {type: "button", class: "cm-veil"}, "Mature content: show it");
+        veil.addEventListener("click", () => { veil.remove(); load(); });
+        place.prepend(veil);
+    }
+
+    // -- trigger words
+    async function copy(text) {
+        try { await navigator.clipboard.writeText(text); return true; } catch (error) { /* not a secure page: the old way */ }
+        const field = cm.node("textarea", {class: "cm-hidden"});
+        field.value = text;
+        cm.root().append(field);
+        field.select();
+        let done = false;
+        try { done = document.execCommand("copy"); } catch (error) { done = false; }
+        field.remove();
+        return done;
+    }
+    cm.copy = async function (chip) {
+        const done = await copy(chip.dataset.cmCopy);
+        chip.classList.add(done ? "cm-copied" : "cm-not-copied");
+        chip.title = done ? "Copied" : "The browser does not allow copying";
+        setTimeout(() => { chip.classList.remove("cm-copied", "cm-not-copied"); chip.title = "Copy"; }, 1200);
+    };
+})();

@@ -1,0 +1,158 @@
+// Puts it all together when the tab's nodes appear: navigation, drop target, keys, sizes. A host may add the tab later, or again.
+(function () {
+    "use strict";
+    const cm = (window.civitaiManager = window.civitaiManager || {});
+    if (cm.page) { return; }
+    cm.page = true;
+
+    // -- connection mark
+    const dot = cm.node("span", {class: "cm-dot"});
+    const word = cm.node("span", {class: "cm-connection-word"}, "Connecting");
+    const mark = cm.node("span", {class: "cm-connection", role: "status"}, dot, word);
+    cm.on("connection", (now) => {
+        cm.text(word, now.text);
+        mark.classList.toggle("cm-lost", !now.ok);
+        mark.title = now.ok ? "The server answers" : "The server does not answer; it is tried again by itself and nothing is lost";
+    });
+
+    // -- views
+    const VIEWS = [["library", "Library"], ["settings", "Settings"]];
+    const navigation = cm.node("nav", {class: "cm-views", "aria-label": "Views"}, ...VIEWS.map(([name, text]) =>
+        cm.node("button", {type: "button", class: "cm-view", "data-view": name, onclick: () => cm.show(name)}, text)));
+    cm.show = function (name) {
+        const root = cm.root();
+        if (!root) { return; }
+        root.dataset.cmView = name;
+        cm.remember("view", name);
+        for (const button of navigation.children) { cm.attribute(button, "aria-current", button.dataset.view === name ? "page" : null); }
+        cm.grid.draw();
+    };
+    cm.focusLinks = function () {
+        const field = document.querySelector("#cm_links textarea, #cm_links input");
+        if (field) { field.focus(); }
+    };
+
+    // -- size: the frame fills what is left of the window, so that grid and panel scroll inside and the tray stays in reach
+    function fit() {
+        const root = cm.root();
+        if (!root || !root.offsetParent) { return; }
+        const top = root.getBoundingClientRect().top + window.scrollY;
+        const height = Math.max(480, Math.round(window.innerHeight - Math.min(top, 260) - 12));
+        if (root.dataset.cmHeight !== String(height)) { root.dataset.cmHeight = String(height); root.style.setProperty("--cm-height", height + "px"); }
+        root.classList.toggle("cm-narrow", root.clientWidth <= 760);
+        cm.grid.draw();
+    }
+
+    // -- notices: put away for this browser tab
+    function notices() {
+        const away = new Set(cm.recall("notices", []));
+        for (const node of document.querySelectorAll("#cm_notices [data-cm-notice]")) { node.hidden = away.has(node.dataset.cmNotice); }
+    }
+
+    // -- drop: letting something go over the tab is deliberate, so it is registered at once
+    const veil = cm.node("div", {class: "cm-drop", hidden: true}, cm.node("span", {}, "Drop to register"));
+    function carries(event) {
+        const types = [...((event.dataTransfer && event.dataTransfer.types) || [])];
+        return types.includes("text/uri-list") || types.includes("text/plain") || types.includes("Files");
+    }
+    async function fileText(file) {
+        if (file.size > 65536 || !/\.(url|webloc|txt|desktop)$/i.test(file.name)) { return ""; }
+        const text = await file.text();
+        const shortcut = text.match(/^\s*URL=(.+)$/mi) || text.match(/<string>([^<]+)<\/string>/i);
+        return shortcut ? shortcut[1].trim().replace(/&amp;/g, "&") : /\.txt$/i.test(file.name) ? text : "";
+    }
+    async function dropped(transfer) {
+        const plain = transfer.getData("text/uri-list") || transfer.getData("text/plain") || "";
+        const texts = transfer.files.length ? await Promise.all([...transfer.files].map(fileText)) : [plain.split(/\r?\n/).filter((line) => !line.startsWith("#")).join("\n")];
+        const text = texts.map((part) => part.trim()).filter(Boolean).join("\n");
+        if (!text) { cm.say("Nothing in it can be registered. Accepted: links, text, and .url, .webloc or .txt files."); return; }
+        try { await cm.post("register", {text: text}); cm.hurry(); } catch (error) { cm.say(cm.sentence(error)); }
+    }
+    function watchDrop(root) {
+        let depth = 0;
+        const show = (value) => { veil.hidden = !value; };
+        root.addEventListener("dragenter", (event) => { if (carries(event)) { depth += 1; show(true); event.preventDefault(); } });
+        root.addEventListener("dragover", (event) => { if (carries(event)) { event.preventDefault(); event.dataTransfer.dropEffect = "copy"; } });
+        root.addEventListener("dragleave", () => { depth = Math.max(0, depth - 1); if (!depth) { show(false); } });
+        root.addEventListener("drop", (event) => {
+            depth = 0;
+            show(false);
+            if (!carries(event)) { return; }
+            event.preventDefault();
+            event.stopPropagation();
+            dropped(event.dataTransfer);
+        });
+    }
+
+    // -- clicks and keys on what the server drew
+    const STARTERS = "#cm_register, #cm_download, #cm_refresh, #cm_test_key";
+    function watchClicks(root) {
+        root.addEventListener("click", (event) => {
+            const target = event.target instanceof Element ? event.target : null;
+            if (!target) { return; }
+            const chip = target.closest("[data-cm-copy]");
+            if (chip) { cm.copy(chip); }
+            if (target.closest(STARTERS)) { cm.hurry(); }
+            const dismiss = target.closest("[data-cm-dismiss]");
+            if (dismiss) {
+                const notice = dismiss.closest("[data-cm-notice]");
+                cm.remember("notices", [...cm.recall("notices", []), notice.dataset.cmNotice].slice(-50));
+                notices();
+            }
+            const help = root.querySelector(".cm-help[open]");
+            if (help && !target.closest(".cm-help")) { help.open = false; }
+        });
+        root.addEventListener("keydown", (event) => {
+            if (event.key === "Enter" && event.target.closest && event.target.closest("#cm_links")) { cm.hurry(); }
+            if (event.key !== "Escape" || event.defaultPrevented) { return; }
+            const help = root.querySelector(".cm-help[open]");
+            if (help) { help.open = false; help.querySelector("summary").focus(); }
+            else if (root.classList.contains("cm-panel-open") && !document.querySelector("#cm_panel ul.options")) { cm.close(); }
+        });
+    }
+
+    // -- waking up: the first time our root is there, and again when a host replaces it
+    let known = null;
+    function wake() {
+        const root = cm.root();
+        if (!root) { return; }
+        if (root !== known) {
+            known = root;
+            root.classList.add("cm-ready");
+            watchDrop(root);
+            watchClicks(root);
+            root.append(veil);
+            cm.mount("connection", mark);
+            cm.mount("navigation", navigation);
+            cm.mount("grid", cm.grid.node);
+            cm.mount("tray", cm.tray);
+            cm.show(cm.recall("view", "library"));
+            if (window.ResizeObserver) { new ResizeObserver(() => fit()).observe(root); }
+            cm.poll();
+            restoreWhenReady(40);
+        }
+        if (veil.parentNode !== root) { root.append(veil); }
+        cm.mountAll();
+        cm.answered();
+        cm.drawBound();
+        notices();
+        fit();
+    }
+    function restoreWhenReady(tries) {
+        if (document.querySelector("#cm_choice textarea, #cm_choice input")) { const view = cm.recall("view", "library"); cm.restore(); cm.show(view); }
+        else if (tries) { setTimeout(() => restoreWhenReady(tries - 1), 250); }
+    }
+    let planned = false;
+    const OURS = ".cm-gridbox, .cm-tray, .cm-connection";  // what we draw ourselves needs no second look
+    const observer = new MutationObserver((records) => {
+        if (planned || records.every((record) => record.target.closest && record.target.closest(OURS))) { return; }
+        planned = true;
+        requestAnimationFrame(() => { planned = false; wake(); });
+    });
+    function watch() {
+        observer.observe(document.body, {childList: true, subtree: true});
+        window.addEventListener("resize", fit);
+        wake();
+    }
+    if (document.body) { watch(); } else { document.addEventListener("DOMContentLoaded", watch); }
+})();

@@ -1,0 +1,61 @@
+"""Every difference between the gradio versions that we live in: 3.41.2 (A1111, reForge), 3.43 (SD.Next), 4.40 (Forge), 5 and 6 (alone).
+
+No other module asks for gradio's version. What is here was measured: a wrong keyword is a warning on 3, dropped on Forge,
+and a TypeError on plain 4 and later.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+MAJOR = int(gr.__version__.split(".")[0])
+
+
+def event_kwargs(*, js: str | None, queue: bool | None, trigger_mode: str | None, show_progress: str, major: int = MAJOR) -> dict[str, Any]:
+    """The keyword arguments of one event listener, for a gradio of this major version.
+
+    ``concurrency_limit=None`` matters on Forge: its ``queue(64)`` leaves one run at a time for each function there, so that two browsers
+    would wait for each other.
+    """
+    found: dict[str, Any] = {"queue": queue, "show_progress": show_progress}
+    if js is not None:
+        found["_js" if major < 4 else "js"] = js
+    if major >= 4:
+        found["concurrency_limit"] = None
+        if trigger_mode is not None:
+            found["trigger_mode"] = trigger_mode
+    if major >= 6:
+        found["api_visibility"] = "private"
+    else:
+        found["api_name"] = False
+    return found
+
+
+def keep(count: int) -> Any:
+    """ "Change nothing" for that many outputs. One update for several outputs is an error before gradio 5."""
+    if count == 0:
+        return None
+    return gr.update() if count == 1 else tuple(gr.update() for _ in range(count))
+
+
+def html(value: str, elem_id: str) -> gr.HTML:
+    """A piece of HTML without gradio's own padding (5 and later add it)."""
+    extra: dict[str, Any] = {"padding": False, "apply_default_css": False} if MAJOR >= 6 else {"padding": False} if MAJOR == 5 else {}
+    return gr.HTML(value, elem_id=elem_id, **extra)
+
+
+def blocks(title: str) -> gr.Blocks:
+    """Blocks that ask nobody anything: with analytics on, gradio makes a request when Blocks are built."""
+    wide = {"fill_width": True} if "fill_width" in inspect.signature(gr.Blocks.__init__).parameters else {}
+    return gr.Blocks(title=title, analytics_enabled=False, **wide)
+
+
+def run_on_load(page: gr.Blocks, js: str) -> None:
+    """Run a script function in the page when it opens. Forge maps ``_js`` for components but not here, so the name must be right."""
+    name: Any = "_js" if MAJOR < 4 else "js"
+    load: Callable[..., Any] = page.load
+    load(None, None, None, **{name: js})

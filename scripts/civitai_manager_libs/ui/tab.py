@@ -1,0 +1,114 @@
+"""The tab: one frame with a bar, the library or the settings, and the tray. The grid, the tray and the navigation are drawn by ``javascript/``."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from ..settings import SECRETS
+from . import compat, handlers, render
+from .panel import Panel
+from .settings_view import SettingsView
+
+if TYPE_CHECKING:
+    from ..application import Application
+
+TITLE = "Civitai Manager"
+ELEMENT = "civitai_manager"
+ROOT = Path(__file__).resolve().parents[3]
+
+HELP = """<details class="cm-help"><summary aria-label="Help" title="Help">?</summary><div class="cm-help-text">
+<p><b>What can be pasted</b>: links to models, versions, downloads, images and posts on civitai.com, .red or .green; AIR (urn:air:…); model ids;
+SHA-256, AutoV2 and AutoV3 hashes. Several at once, one a line (Shift+Enter starts a new line).</p>
+<p><b>Dropping</b> links, text, .url or .webloc files anywhere on this tab registers them at once.</p>
+<p><b>Registering</b> remembers a model with its versions and pictures; nothing is downloaded until you press Download.</p>
+<p><b>Keys</b>: arrows, Home, End, Page Up and Page Down move in the grid, Enter opens a model, Esc closes it.</p></div></details>"""
+
+LOADER = """() => {
+    if (window.civitaiManager && window.civitaiManager.page) { return; }
+    const root = new URL((window.gradio_config && window.gradio_config.root) || "./", window.location.href);
+    const base = window.location.origin + root.pathname.replace(/\\/*$/, "/") + "civitai-manager/assets/";
+    for (const name of NAMES) {
+        const style = name.startsWith("style.css");
+        const tag = document.createElement(style ? "link" : "script");
+        if (style) { tag.rel = "stylesheet"; tag.href = base + name; } else { tag.async = false; tag.src = base + name; }
+        document.head.appendChild(tag);
+    }
+}"""
+
+
+def mount(name: str, label: str) -> str:
+    """An empty place that the page's script fills."""
+    return f'<div data-cm-mount="{name}" aria-label="{label}"></div>'
+
+
+def secrets_of(application: Callable[[], Application]) -> Iterable[str]:
+    """What must never be in a log line."""
+    try:
+        current = application().settings.current
+    except Exception:  # noqa: BLE001 - asked while another failure is being reported: there is nothing better to do than to hide nothing
+        return ()
+    return tuple(getattr(current, name) for name in SECRETS)
+
+
+def head(base: str = "./") -> str:
+    """For a page of our own: our style and scripts as tags for its head. In a WebUI the host adds them itself."""
+    stamp = functools.partial("{0}civitai-manager/assets/{1}?v={2}".format, base)
+    scripts = sorted((ROOT / "javascript").glob("*.js"))
+    tags = [f'<link rel="stylesheet" href="{stamp("style.css", version(ROOT / "style.css"))}">']
+    tags += [f'<script src="{stamp(path.name, version(path))}" defer></script>' for path in scripts]
+    return "\n".join(tags)
+
+
+def version(path: Path) -> str:
+    return f"{path.stat().st_mtime_ns:x}" if path.exists() else "0"
+
+
+def loader() -> str:
+    """A script function for the page: loads our files where nobody has. Harmless where the host did."""
+    names = ["style.css", *(path.name for path in sorted((ROOT / "javascript").glob("*.js")))]
+    stamped = [f"{name}?v={version(ROOT / ('' if name == 'style.css' else 'javascript') / name)}" for name in names]
+    return LOADER.replace("NAMES", json.dumps(stamped))
+
+
+def build(application: Callable[[], Application]) -> gr.Blocks:
+    """The tab's Blocks; nothing is asked of the application before a page opens. Its outermost element has the id ``civitai_manager``."""
+    bind = functools.partial(handlers.bind, secrets=functools.partial(secrets_of, application))
+    page = compat.blocks(TITLE)
+    with page, gr.Column(elem_id=ELEMENT):
+        notices = compat.html("", "cm_notices")
+        with gr.Row(elem_id="cm_bar"):
+            links = gr.Textbox(
+                lines=1, max_lines=4, label="Civitai links, ids or hashes, one a line", show_label=False, container=False, elem_id="cm_links",
+                placeholder="Paste Civitai links, ids or hashes, or drop them here",
+            )  # fmt: skip
+            register = gr.Button("Register", variant="primary", elem_id="cm_register")
+            compat.html(f"{mount('connection', 'Connection')}{HELP}", "cm_mark")
+        compat.html(mount("navigation", "Views"), "cm_navigation")
+        with gr.Row(elem_id="cm_library"):
+            compat.html(mount("grid", "Library"), "cm_grid")
+            with gr.Column(elem_id="cm_panel"):
+                Panel(application).build(bind)
+        with gr.Column(elem_id="cm_settings"):
+            SettingsView(application).build(page, bind)
+        compat.html(mount("tray", "Jobs"), "cm_tray")
+        started = compat.html("", "cm_started")
+
+    def start(text: str) -> tuple[Any, str]:
+        """Register what is in the link box; it is emptied only when something was recognised."""
+        return gr.update(value=""), render.job(application().register(text or ""), "")
+
+    def told() -> str:
+        return render.notices(application().notices)
+
+    with page:
+        bind(register.click, start, links, [links, started], action="register", trigger_mode="once")
+        bind(links.submit, start, links, [links, started], action="register", trigger_mode="once")
+        bind(page.load, told, None, notices, action="show the notices", on_error="keep")
+        compat.run_on_load(page, loader())
+    return page

@@ -1,0 +1,176 @@
+"""The page's own routes, all below ``/civitai-manager/``: small JSON answers, thumbnails, and our scripts.
+
+``def`` routes touch the database and run in worker threads; ``jobs`` is ``async`` and only reads memory, because every page asks it every second.
+No pydantic model appears in a signature: hosts bring pydantic 1 or 2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import mimetypes
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ..errors import Busy, CivitaiManagerError, NotFound, RemoteError, UnknownJob, UsageError, explain
+from . import access
+
+if TYPE_CHECKING:
+    from ..application import Application
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/civitai-manager"
+ROOT = Path(__file__).resolve().parents[3]
+NO_STORE = {"Cache-Control": "no-store"}
+LIMIT = 256 * 1024
+VERBS = ("pause", "resume", "cancel", "retry", "dismiss")
+
+
+def status_of(error: BaseException) -> int:
+    """The HTTP status that fits an error; the body says the rest."""
+    if isinstance(error, (NotFound, UnknownJob)):
+        return 404
+    if isinstance(error, UsageError):
+        return 400
+    if isinstance(error, Busy):
+        return 503
+    return 502 if isinstance(error, RemoteError) else 409 if isinstance(error, CivitaiManagerError) else 500
+
+
+def failure(error: BaseException) -> JSONResponse:
+    if not isinstance(error, CivitaiManagerError):
+        log.error("a route failed", exc_info=error)
+    return JSONResponse({"error": explain(error)}, status_code=status_of(error), headers=NO_STORE)
+
+
+def refused(reason: str) -> JSONResponse:
+    told = {"code": "refused", "message": reason, "next_step": "Use the tab of this WebUI; reload it if it is open.", "remedy": ""}
+    return JSONResponse({"error": told}, status_code=403, headers=NO_STORE)
+
+
+def answer(make: Callable[[], Any]) -> Response:
+    """What ``make`` gives, as JSON; any failure as a JSON error."""
+    try:
+        return JSONResponse(make(), headers=NO_STORE)
+    except Exception as error:  # noqa: BLE001 - the page needs an answer it can show
+        return failure(error)
+
+
+def number(request: Request, name: str, default: int, low: int, high: int) -> int:
+    """A whole number of the query, within its limits whatever was sent."""
+    try:
+        return min(high, max(low, int(request.query_params.get(name, default))))
+    except ValueError:
+        return default
+
+
+class Routes:
+    """The endpoints, for one application. ``application()`` is asked each time: Reload UI replaces it."""
+
+    def __init__(self, application: Callable[[], Application]) -> None:
+        self.application = application
+
+    async def jobs(self, request: Request) -> Response:
+        """GET jobs?since=SEQ&boot=ID: what changed. Memory only."""
+        since, boot = number(request, "since", 0, 0, 1 << 62), request.query_params.get("boot", "")
+        return answer(lambda: self.application().jobs.changes(since, boot))
+
+    def cards(self, request: Request) -> Response:
+        """GET cards?q=&offset=&limit=&type=&base=&state=&sort=: one page of the library."""
+        query = request.query_params
+        window = {"offset": number(request, "offset", 0, 0, 1 << 31), "limit": number(request, "limit", 200, 1, 500)}
+        chosen = {name: query[name][:60] for name in ("type", "base", "state", "sort") if query.get(name)}
+        return answer(lambda: self.application().cards(query=query.get("q", "")[:400], **window, **chosen))
+
+    def facets(self, request: Request) -> Response:
+        """GET facets: the types and base models that occur, for the filters."""
+        return answer(lambda: self.application().facets())
+
+    def thumbnail(self, request: Request, model_id: int) -> Response:
+        """GET thumbnail/ID?v=HASH: a picture that never changes under its address."""
+        try:
+            found = self.application().thumbnail(model_id)
+        except Exception as error:  # noqa: BLE001
+            return failure(error)
+        if found is None:
+            return failure(NotFound("There is no preview picture.", next_step=""))
+        data, kind, etag = found
+        age = "private, max-age=31536000, immutable" if request.query_params.get("v") == etag else "private, no-cache"
+        headers = {"ETag": f'"{etag}"', "Cache-Control": age, "X-Content-Type-Options": "nosniff"}
+        if f'"{etag}"' in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(data, media_type=kind, headers=headers)
+
+    def act(self, request: Request, job_id: str, verb: str) -> Response:
+        """POST jobs/ID/VERB."""
+        reason = access.refusal(request)
+        if reason:
+            return refused(reason)
+        if verb not in VERBS:
+            return failure(UsageError(f"There is no action named {verb[:40]!r}."))
+
+        def run() -> dict[str, Any]:
+            getattr(self.application().jobs, verb)(job_id)
+            return {"ok": True}
+
+        return answer(run)
+
+    async def register(self, request: Request) -> Response:
+        """POST register {"text": "..."}: starts a job, answers with its id."""
+        reason = access.refusal(request)
+        if reason:
+            return refused(reason)
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LIMIT:
+                return failure(UsageError("That is too much text at once.", next_step="Drop fewer links."))
+        try:
+            text = json.loads(body)["text"]
+        except (ValueError, KeyError, TypeError):
+            text = None
+        if not isinstance(text, str):
+            return failure(UsageError('The body must be {"text": "..."}.'))
+        return await run_in_threadpool(answer, lambda: {"job": self.application().register(text)})
+
+    def asset(self, request: Request, name: str) -> Response:
+        """GET assets/NAME: our own scripts and style. Only names that are in the folder are known, so no path can lead elsewhere."""
+        path = assets().get(name)
+        if path is None:
+            return failure(NotFound("There is no such file.", next_step=""))
+        data = path.read_bytes()
+        etag = f'"{hashlib.sha256(data).hexdigest()[:20]}"'
+        headers = {"ETag": etag, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+        if etag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(data, media_type="text/javascript" if name.endswith(".js") else mimetypes.guess_type(name)[0], headers=headers)
+
+
+def assets() -> dict[str, Path]:
+    """Our scripts and style by name."""
+    return {path.name: path for path in [ROOT / "style.css", *(ROOT / "javascript").glob("*.js")] if path.is_file()}
+
+
+def add(app: Any, application: Callable[[], Application], dependencies: list[Any] | None = None) -> None:
+    """Add every route to the host's FastAPI app. ``dependencies``: the host's login (``hosts.login.login_dependencies(app)``)."""
+    routes = Routes(application)
+    table: list[tuple[str, str, Callable[..., Any]]] = [
+        ("GET", "/jobs", routes.jobs),
+        ("GET", "/cards", routes.cards),
+        ("GET", "/facets", routes.facets),
+        ("GET", "/thumbnail/{model_id}", routes.thumbnail),
+        ("GET", "/assets/{name}", routes.asset),
+        ("POST", "/jobs/{job_id}/{verb}", routes.act),
+        ("POST", "/register", routes.register),
+    ]
+    for method, path, endpoint in table:
+        app.add_api_route(
+            PREFIX + path, endpoint, methods=[method], dependencies=list(dependencies or ()), include_in_schema=False, response_model=None
+        )
