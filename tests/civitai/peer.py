@@ -5,10 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from civitai_manager_libs.civitai.transport import Transport
@@ -16,6 +18,7 @@ from civitai_manager_libs.reporter import Plain
 from civitai_manager_libs.settings import Settings
 
 KEY = "secret-key-0123456789"
+CERTIFICATE = Path(__file__).with_name("peer.pem")
 
 
 class Request:
@@ -51,7 +54,7 @@ def page(status: int, text: str = "Just a moment...", **headers: str) -> Answer:
 class Peer:
     """Answers from ``script`` one after the other (the last one again and again), or from ``answer(request)`` when given."""
 
-    def __init__(self, *script: Answer, answer: Callable[[Request], Answer] | None = None) -> None:
+    def __init__(self, *script: Answer, answer: Callable[[Request], Answer] | None = None, tls: bool = False) -> None:
         self.script = list(script)
         self.answer = answer
         self.requests: list[Request] = []
@@ -73,8 +76,13 @@ class Peer:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.authority = self.url.removeprefix("http://")
+        self.authority = f"127.0.0.1:{self.server.server_address[1]}"
+        self.url = f"{'https' if tls else 'http'}://{self.authority}"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(CERTIFICATE)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            self.server.handle_error = lambda request, address: None  # type: ignore[method-assign]
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def __enter__(self) -> Peer:

@@ -321,7 +321,7 @@ class _Effort:
 def _pieces(response: requests.Response) -> Iterator[bytes]:
     """The decoded body as it arrives, so that a trickle is noticed by the caller's clock and not only by the socket's."""
     read1 = getattr(response.raw, "read1", None)
-    if read1 is None:  # urllib3 1
+    if read1 is None:  # urllib3 1; each piece is waited for in full, so it is small
         yield from response.iter_content(64)
         return
     while piece := read1(65536, decode_content=True):
@@ -361,8 +361,9 @@ def _offline(exc: BaseException) -> Offline:
     if isinstance(exc, requests.exceptions.ProxyError):
         return Offline("Civitai cannot be reached: the proxy does not answer or refuses.", next_step="Check the proxy in Settings.")
     if isinstance(exc, requests.exceptions.SSLError):
+        certificate = "certificate" in str(exc).lower()
         return Offline(
-            "Civitai cannot be reached safely: the certificate of the connection is not accepted.",
+            f"Civitai cannot be reached safely: the {'certificate' if certificate else 'encryption'} of the connection is not accepted.",
             next_step="Check this computer's clock, and whether a proxy or virus scanner stands between. Nothing was sent.",
         )
     return Offline()
