@@ -184,8 +184,7 @@ class Process:
         """Register over the page's route and wait until that job has ended; the job as the page sees it."""
         answer = self.post("/civitai-manager/register", session, json={"text": text})
         assert answer.status_code == 200, answer.text
-        ids = answer.json()["jobs"]
-        job = ids if isinstance(ids, str) else ids[0]
+        job = answer.json()["job"]
 
         def ended() -> dict[str, Any] | None:
             return next((view for view in self.jobs(session) if view["id"] == job and view["state"] in ("done", "failed", "cancelled")), None)
@@ -225,7 +224,11 @@ class Webui(Process):
         return f"{self.url}/hostapp/status"
 
     def is_ready(self, response: requests.Response) -> bool:
-        return response.status_code == 200 and response.json()["started"] > response.json()["reloads"]
+        return response.status_code == 200 and self._up(response.json())
+
+    def _up(self, status: dict[str, Any]) -> bool:
+        """Before the app's own routes are there, gradio answers their addresses in a way of its own."""
+        return "started" in status and status["started"] > status["reloads"]
 
     def status(self) -> dict[str, Any]:
         return self.get("/hostapp/status").json()
@@ -240,7 +243,7 @@ class Webui(Process):
                 status = self.status()
             except (requests.RequestException, ValueError):
                 return False
-            return status["reloads"] > before and status["started"] > status["reloads"]
+            return self._up(status) and status["reloads"] > before
 
         until(reloaded, 30, "the reloaded page")
 
@@ -282,7 +285,7 @@ class Browser:
         self._playwright.stop()
 
     def page(self, width: int = 1280, height: int = 900, dark: bool = False, **options: Any) -> Any:
-        """A page in a context of its own. Other sites are refused; what was asked of them is in ``foreign``."""
+        """A page in a context of its own. Other sites answer with nothing; what was asked of them is in ``foreign``."""
         context = self._chromium.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options)
         page = context.new_page()
         self.foreign: list[str] = []
@@ -292,7 +295,7 @@ class Browser:
                 handler.continue_()
             else:
                 self.foreign.append(handler.request.url)
-                handler.abort()
+                handler.fulfill(status=200, body="")
 
         page.route("**/*", route)
         page.on("console", lambda message: self._heard(message))
