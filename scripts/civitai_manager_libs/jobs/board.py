@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-KEPT = 200  # finished jobs shown
+KEPT = 200  # jobs shown; unfinished ones all
 WINDOW = 6.0  # seconds over which the speed is measured
 CAN = {
     "queued": ("pause", "cancel"),
@@ -82,10 +82,8 @@ class Board:
 
     def remove(self, job_id: str) -> None:
         with self._lock:
-            if self._views.pop(job_id, None):
-                self._samples.pop(job_id, None)
-                self._seq += 1
-                self._gone.append((self._seq, job_id))
+            if job_id in self._views:
+                self._drop(job_id)
                 self.changed.notify_all()
 
     def get(self, job_id: str) -> View | None:
@@ -107,6 +105,12 @@ class Board:
                 "jobs": [msgspec.to_builtins(view) for view in self._views.values() if view.seq > since],
                 "removed": [job_id for seq, job_id in self._gone if seq > since],
             }
+
+    def _drop(self, job_id: str) -> None:
+        del self._views[job_id]
+        self._samples.pop(job_id, None)
+        self._seq += 1
+        self._gone.append((self._seq, job_id))
 
     def _measure(self, view: View) -> None:
         if view.state != "running" or not view.bytes_total:
@@ -130,8 +134,8 @@ class Board:
         if len(self._views) <= KEPT:
             return
         finished = [view for view in self._views.values() if view.state in FINISHED]
-        for view in sorted(finished, key=lambda view: view.finished or 0)[: max(0, len(finished) - KEPT)]:
-            del self._views[view.id]
+        for view in sorted(finished, key=lambda view: view.finished or 0)[: len(self._views) - KEPT]:
+            self._drop(view.id)
 
 
 def progress_of(view: View) -> dict[str, Any]:

@@ -70,18 +70,19 @@ class Context:
         if seconds <= 0:
             return
         until = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
+        visible = seconds >= 1  # a shorter pause is part of working
         with self._lock:
-            self._waiting += 1
+            self._waiting += visible
             self._pending["text"] = f"{text} until {until}" if seconds >= 3 else text
-            if seconds >= 1:  # a shorter pause is part of working
+            if visible:
                 self._pending["state"] = "waiting"
                 self._publish()
         try:
             self.stop.wait(seconds)
         finally:
             with self._lock:
-                self._waiting -= 1
-                if not self._waiting and seconds >= 1:
+                self._waiting -= visible
+                if visible and not self._waiting:  # of several threads of this job the last one
                     self._pending.update(state="running", text="")
                     self._publish()
         self.check()

@@ -37,6 +37,14 @@ class Kind(NamedTuple):
     discard: Callable[[dict[str, Any]], None] | None = None
 
 
+def _lock_of_all_threads(path: Path) -> FileLock:
+    """A lock that one thread takes and another gives back."""
+    try:
+        return FileLock(str(path), thread_local=False)
+    except TypeError:  # before filelock 3.11 all were so
+        return FileLock(str(path))
+
+
 class Engine:
     def __init__(self, store: Store, locks: Path, limit: Callable[[str], int]) -> None:
         self.board = Board()
@@ -62,7 +70,7 @@ class Engine:
     def start(self, *, resume: bool) -> None:
         """Show what the database knows, free the jobs of dead engines, and, with ``resume``, go on with them."""
         self._locks.mkdir(parents=True, exist_ok=True)
-        self._alive = FileLock(self._locks / f"{self.board.boot}.lock")
+        self._alive = _lock_of_all_threads(self._locks / f"{self.board.boot}.lock")
         self._alive.acquire(timeout=0)
         self._seen = self._store.last_change()[0]
         self._reap("queued")
@@ -164,7 +172,7 @@ class Engine:
 
     def _take(self, job_id: str, states: tuple[str, ...]) -> bool:
         with self._lock:
-            if job_id in self._threads or any(record.id == job_id for record in self._queue):
+            if job_id in self._threads or any(record.id == job_id for record in self._queue) or self._known(job_id).kind not in self._kinds:
                 return False
             if not self._store.claim(job_id, self.board.boot, states):
                 return False
@@ -201,7 +209,7 @@ class Engine:
         job_id, kind = context.job_id, self._kinds[context.kind]
         outcome: dict[str, Any]
         try:
-            self._write(job_id, state="running")
+            self._write(job_id, if_owner=self.board.boot, state="running")
             self.board.set(job_id, state="running")
             outcome = {"state": "done", "result": kind.run(context)}
         except Stopped as stopped:
@@ -215,26 +223,28 @@ class Engine:
             log.exception("job %s (%s) failed", job_id, context.kind)
             outcome = {"state": "failed", "error": explain(exc)}
         context.beat()  # the last report may still be held back
-        with self._lock:
+        with self._lock:  # in one step, so that whoever sees the outcome can resume it, and nobody stops what has ended
+            self._finish(job_id, if_owner=self.board.boot, **outcome)  # a closed engine's late thread: the job may be another's by now
             self._running.pop(job_id, None)
-        self._finish(job_id, **outcome)
-        with self._lock:
             self._threads.pop(job_id, None)
         self._pump()
 
-    def _finish(self, job_id: str, state: str, *, result: Any = None, error: dict[str, Any] | None = None) -> None:
+    def _finish(
+        self, job_id: str, state: str, *, result: Any = None, error: dict[str, Any] | None = None, if_owner: str | None = None
+    ) -> None:
         finished = time.time() if state in FINISHED else None
         view = self.board.get(job_id)
         progress = {**progress_of(view), "state": state, "text": ""} if view else {}
         try:
-            self._write(job_id, state=state, owner=None, request=None, result=result, error=error, finished=finished, progress=progress)
+            columns = {"state": state, "owner": None, "request": None, "result": result, "error": error, "finished": finished, "progress": progress}
+            self._write(job_id, if_owner=if_owner, **columns)
         except CivitaiManagerError as exc:  # a full disk must not hide the outcome from the person
             log.error("job %s is %s, but that could not be stored: %s", job_id, state, exc)
         self.board.set(job_id, state=state, result=result, error=error, finished=finished, stopping=None, text="")
 
-    def _write(self, job_id: str, **columns: Any) -> None:
+    def _write(self, job_id: str, *, if_owner: str | None = None, **columns: Any) -> None:
         with self._lock:  # the watcher must not see a change of ours before it is known as ours
-            self._own_changes[job_id] = self._store.change(job_id, **columns)
+            self._own_changes[job_id] = self._store.change(job_id, if_owner=if_owner, **columns)
 
     def _discard(self, kind: str, params: dict[str, Any]) -> None:
         discard = self._kinds[kind].discard if kind in self._kinds else None
@@ -302,7 +312,7 @@ class Engine:
                 progress = progress_of(view)
                 if progress != context.stored_progress:
                     context.stored_progress = progress
-                    self._write(context.job_id, progress=progress)
+                    self._write(context.job_id, if_owner=self.board.boot, progress=progress)
 
     def _look(self) -> None:
         """Take over what other processes changed or asked for."""
@@ -313,15 +323,12 @@ class Engine:
         for record in self._store.changed_since(self._seen):
             self._seen = max(self._seen, record.changed)
             with self._lock:
-                if self._own_changes.get(record.id) == record.changed:
-                    continue
                 context = self._running.get(record.id)
-                if context is None:
-                    if not any(waiting.id == record.id for waiting in self._queue):
-                        self._show(record)
-                elif record.request:
-                    context.stop.set(record.request)
-                    self.board.set(record.id, stopping=record.request)
+                if context or any(waiting.id == record.id for waiting in self._queue):
+                    if record.request and not (context and context.stop.is_set()):  # also when a change of ours came after the request
+                        self._ask_to_stop(record.id, record.request, ("queued", "running"))
+                elif self._own_changes.get(record.id, 0) < record.changed:  # else it is older than what is shown
+                    self._show(record)
 
     def _is_dead(self, owner: str) -> bool:
         lock = FileLock(self._locks / f"{owner}.lock")

@@ -72,15 +72,15 @@ class Store:
             )
         return record
 
-    def change(self, job_id: str, **columns: Any) -> int:
-        """Set columns of one job; dicts are stored as JSON. The number of this change."""
+    def change(self, job_id: str, *, if_owner: str | None = None, **columns: Any) -> int:
+        """Set columns of one job (with ``if_owner`` only while it is that engine's); dicts are stored as JSON. The number of this change."""
         names = ", ".join(f"{name} = ?" for name in columns)
         values = [
             json.dumps(item) if name in ("params", "progress", "result", "error") and item is not None else item for name, item in columns.items()
         ]
         with self._db.writing() as db:
             changed = bump(db, "jobs")
-            db.execute(f"UPDATE jobs SET {names}, changed = ? WHERE id = ?", (*values, changed, job_id))
+            db.execute(f"UPDATE jobs SET {names}, changed = ? WHERE id = ? AND (? IS NULL OR owner = ?)", (*values, changed, job_id, if_owner, if_owner))
         return changed
 
     def claim(self, job_id: str, owner: str, states: tuple[str, ...]) -> bool:
