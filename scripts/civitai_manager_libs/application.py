@@ -52,6 +52,7 @@ class Application:
         jobs.add_kind("register", Kind("library", partial(register.run, services)))
         jobs.add_kind("download", Kind("download", partial(download.run, services), download.discard))
         jobs.add_kind("rebuild", Kind("library", partial(rebuild.run, services)))
+        jobs.add_kind("thumbnail", Kind("library", partial(thumbnails.run, services)))
         jobs.add_kind("test_key", Kind("library", partial(account.test_key, services)))
         jobs.start(resume=serving and self.settings.current.resume_at_start)
         self._services = services
@@ -109,6 +110,10 @@ class Application:
     ) -> str:
         """Register what one link means, if needed, and download it. Raises NotALink."""
         return download.start_link(self.services, link, version_id, file_id, folder, confirmed)
+
+    def choose_thumbnail(self, model_id: int, url: str) -> str:
+        """Make one of the model's pictures its thumbnail; a refresh keeps it. Raises NotFound."""
+        return thumbnails.start(self.services, model_id, url)
 
     def test_key(self) -> str:
         """Ask Civitai whose key it is."""

@@ -6,10 +6,13 @@ import contextlib
 import hashlib
 import logging
 from pathlib import Path
+from typing import Any
 
+from ..civitai import payloads
 from ..civitai.payloads import Image, Model
 from ..disk import atomic, previews
-from ..errors import CivitaiManagerError, RemoteError
+from ..errors import BadAnswer, CivitaiManagerError, NotFound, RemoteError
+from ..jobs.context import Context
 from ..reporter import Patience
 from .services import Services
 
@@ -52,6 +55,22 @@ def refresh(services: Services, model: Model, patience: Patience) -> str:
             return exc.message
     log.info("thumbnail of model %s: %s", model.id, problem)
     return problem
+
+
+def start(services: Services, model_id: int, url: str) -> str:
+    """Start the job that makes one of the model's own pictures its thumbnail, for good; its id. Raises NotFound."""
+    body = services.models.body(model_id)
+    if body is None or url not in [image.url for image in candidates(payloads.model(body))]:
+        raise NotFound("This picture does not belong to a registered model.", next_step="Refresh the model and choose again.")
+    return services.jobs.submit("thumbnail", {"model_id": model_id, "url": url}, key=f"{model_id} {url}", title="Set the thumbnail")
+
+
+def run(services: Services, context: Context) -> dict[str, Any]:
+    """The job. Raises BadAnswer for a picture that cannot be read."""
+    model_id, url = int(context.params["model_id"]), str(context.params["url"])
+    if not store(services, model_id, services.client.using(context).image(url, WIDTH), url, chosen=True):
+        raise BadAnswer("This picture cannot be read.", next_step="Choose another one.")
+    return {"model_id": model_id}
 
 
 def store(services: Services, model_id: int, data: bytes, url: str, *, chosen: bool = False) -> bool:
