@@ -12,6 +12,7 @@ from civitai_manager_libs.application import Application
 from civitai_manager_libs.disk.placement import default_folders
 from civitai_manager_libs.jobs.board import View
 from civitai_manager_libs.settings import SettingsStore
+
 from demo.server import KEY, DemoServer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,8 +40,8 @@ class FolderHost:
 def make_application(folder: Path, demo: DemoServer | str, key: str = KEY, **settings: Any) -> Application:
     """An application that is not started: data in ``folder``/data, models in ``folder``/webui, Civitai at ``demo``."""
     overrides = {
-        "civitai_url": demo if isinstance(demo, str) else demo.url, "api_key": key, "http_retry_delay": 0.05, "http_timeout": 10, "download_timeout": 5,
-        **settings,
+        "civitai_url": demo if isinstance(demo, str) else demo.url, "api_key": key, "http_retry_delay": 0.05, "http_timeout": 10,
+        "download_timeout": 5, **settings,
     }  # fmt: skip
     store = SettingsStore(folder / "settings.json", environ={}, overrides=overrides)
     return Application(folder / "data", store, FolderHost(folder / "webui"))

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
-from support import until
-
 from civitai_manager_libs.catalog.database import Database
 from civitai_manager_libs.errors import Archived, UnknownJob, UsageError
 from civitai_manager_libs.jobs import board as boards
@@ -20,6 +17,8 @@ from civitai_manager_libs.jobs import store as stores
 from civitai_manager_libs.jobs.context import Context
 from civitai_manager_libs.jobs.engine import Engine, Kind
 from civitai_manager_libs.jobs.store import Store
+from filelock import FileLock
+from support import until
 
 Run = Callable[[Context], Any]
 

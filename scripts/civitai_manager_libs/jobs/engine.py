@@ -229,9 +229,7 @@ class Engine:
             self._threads.pop(job_id, None)
         self._pump()
 
-    def _finish(
-        self, job_id: str, state: str, *, result: Any = None, error: dict[str, Any] | None = None, if_owner: str | None = None
-    ) -> None:
+    def _finish(self, job_id: str, state: str, *, result: Any = None, error: dict[str, Any] | None = None, if_owner: str | None = None) -> None:
         finished = time.time() if state in FINISHED else None
         view = self.board.get(job_id)
         progress = {**progress_of(view), "state": state, "text": ""} if view else {}
@@ -278,8 +276,8 @@ class Engine:
         if state == "running" and record.progress.get("state") == "waiting":
             state = "waiting"
         shown = {
-            "kind": record.kind, "title": record.title, "state": state, "created": record.created, "model_id": record.params.get("model_id"), **progress,
-            "error": record.error, "result": record.result, "finished": record.finished, "stopping": record.request,
+            "kind": record.kind, "title": record.title, "state": state, "created": record.created, "model_id": record.params.get("model_id"),
+            **progress, "error": record.error, "result": record.result, "finished": record.finished, "stopping": record.request,
             "elsewhere": record.owner not in (None, self.board.boot), **fields,
         }  # fmt: skip
         self.board.set(record.id, **shown)

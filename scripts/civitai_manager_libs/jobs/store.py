@@ -80,7 +80,9 @@ class Store:
         ]
         with self._db.writing() as db:
             changed = bump(db, "jobs")
-            db.execute(f"UPDATE jobs SET {names}, changed = ? WHERE id = ? AND (? IS NULL OR owner = ?)", (*values, changed, job_id, if_owner, if_owner))
+            db.execute(
+                f"UPDATE jobs SET {names}, changed = ? WHERE id = ? AND (? IS NULL OR owner = ?)", (*values, changed, job_id, if_owner, if_owner)
+            )
         return changed
 
     def claim(self, job_id: str, owner: str, states: tuple[str, ...]) -> bool:
@@ -105,7 +107,8 @@ class Store:
             ids = [row[0] for row in db.execute("SELECT id FROM jobs WHERE owner = ? AND state IN ('queued', 'running', 'paused')", (owner,))]
             for job_id in ids:
                 db.execute(
-                    "UPDATE jobs SET owner = NULL, request = NULL, state = CASE state WHEN 'paused' THEN 'paused' ELSE ? END, changed = ? WHERE id = ?",
+                    "UPDATE jobs SET owner = NULL, request = NULL, state = CASE state WHEN 'paused' THEN 'paused' ELSE ? END, changed = ? "
+                    "WHERE id = ?",
                     (state, bump(db, "jobs"), job_id),
                 )
             return ids
