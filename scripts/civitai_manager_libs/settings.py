@@ -6,18 +6,22 @@ everything under its data path). ``CIVITAI_API_KEY`` and ``CIVITAI_MANAGER_<NAME
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import datetime
 import logging
 import os
+import re
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
 import platformdirs
+from filelock import FileLock, Timeout
 from msgspec import Meta
 
 from .errors import BadSetting, NotWritable
@@ -55,6 +59,11 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     resume_at_start: Annotated[bool, about("Go on with interrupted downloads and registrations when the program starts.")] = True
     models_dir: Annotated[str, about("Standalone only: the WebUI folder whose models/ and embeddings/ are used. Empty: a folder of our own.")] = ""
 
+    def __repr__(self) -> str:
+        """Without the secrets: this may come into a log or a traceback."""
+        shown = {name: "***" if name in SECRETS and getattr(self, name) else getattr(self, name) for name in self.__struct_fields__}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
 
 FIELDS = {field.encode_name: field for field in msgspec.structs.fields(Settings)}
 SECRETS = frozenset({"api_key", "proxy"})
@@ -84,10 +93,16 @@ def _convert(name: str, value: Any) -> Any:
 
 def check_url(url: str) -> str:
     """An API address without a trailing slash: https, or http on this computer. Raises BadSetting."""
-    parts = urlsplit(url if "//" in url else f"https://{url}")
-    safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-    if not parts.hostname or parts.username or parts.query or not safe:
-        raise BadSetting(f"{url!r} is not an address that a key may be sent to: use https://civitai.com or https://civitai.red.")
+    try:
+        parts = urlsplit(url if "//" in url else f"https://{url}")
+        host, _ = parts.hostname or "", parts.port
+        safe = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
+        usable = safe and host and re.fullmatch(r"[\w.:-]+", host) and "@" not in parts.netloc and not parts.query and not re.search(r"[\s\\]", url)
+    except ValueError:  # a bracket without its partner, a port that is none
+        usable = False
+    if not usable:
+        shown = "The address" if "@" in url else repr(url)  # what stands before an @ may be a password
+        raise BadSetting(f"{shown} is not an address of Civitai (civitai_url) that a key may be sent to: use https://civitai.com or https://civitai.red.")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
@@ -115,8 +130,8 @@ class SettingsStore:
         if unknown:
             raise BadSetting(f"There is no setting named {', '.join(unknown)}.")
         converted = {name: _convert(name, value) for name, value in changes.items()}
-        with self._lock:
-            stored = msgspec.structs.replace(self._stored, **converted)
+        with self._lock, self._alone():
+            stored = msgspec.structs.replace(self._read(), **converted)  # another program may have changed others meanwhile
             self._write(stored)
             self._stored = stored
             self.current = msgspec.structs.replace(stored, **self._overrides)
@@ -132,20 +147,39 @@ class SettingsStore:
                 try:
                     found[name] = _convert(name, value)
                 except BadSetting as exc:
-                    self.notices.append(f"An environment variable was ignored. {exc.message}")
+                    self._say(f"An environment variable was ignored. {exc.message}")
         return found
+
+    def _say(self, notice: str) -> None:
+        if notice not in self.notices:  # the file is read again before each change
+            self.notices.append(notice)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Holds back other programs that want to change the file."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(f"{self.path}.lock")
+            lock.acquire(timeout=10)
+        except (OSError, Timeout) as exc:
+            reason = "another program holds them" if isinstance(exc, Timeout) else exc.strerror
+            raise NotWritable(f"The settings could not be saved in {self.path.parent} ({reason}).") from exc
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _read(self) -> Settings:
         try:
-            raw = self.path.read_bytes()
+            raw = self.path.read_bytes().removeprefix(codecs.BOM_UTF8)
         except FileNotFoundError:
             return Settings()
         except OSError as exc:
-            self.notices.append(f"The settings file {self.path} cannot be read ({exc.strerror}): defaults are used.")
+            self._say(f"The settings file {self.path} cannot be read ({exc.strerror}): defaults are used.")
             return Settings()
         try:
             values = msgspec.json.decode(raw, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._set_aside()
         good: dict[str, Any] = {}
         for name, value in values.items():
@@ -153,24 +187,27 @@ class SettingsStore:
                 try:
                     good[name] = _convert(name, value)
                 except BadSetting as exc:
-                    self.notices.append(f"{exc.message} Its default is used.")
+                    self._say(f"{exc.message} Its default is used.")
         return msgspec.structs.replace(Settings(), **good)
 
     def _set_aside(self) -> Settings:
         """A file that is no JSON object: keep it under a dated name (it may hold the key), go on with defaults, say so."""
-        aside = self.path.with_name(f"{self.path.stem}.broken-{datetime.datetime.now():%Y%m%d-%H%M%S}.json")
+        dated = f"{self.path.stem}.broken-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+        number, aside = 1, self.path.with_name(f"{dated}.json")
+        while aside.exists():
+            number += 1
+            aside = self.path.with_name(f"{dated}-{number}.json")
         try:
             os.replace(self.path, aside)
             where = f"It was set aside as {aside.name}."
         except OSError as exc:
             where = f"It could not be set aside ({exc.strerror})."
-        self.notices.append(f"The settings file was broken and defaults are used. {where}")
+        self._say(f"The settings file was broken and defaults are used. {where}")
         log.warning("settings: %s was broken; %s", self.path, where)
         return Settings()
 
     def _write(self, settings: Settings) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".settings-")  # mkstemp gives mode 0600
             try:
                 with os.fdopen(handle, "wb") as out:
