@@ -19,6 +19,7 @@ for folder in (ROOT, ROOT / "scripts"):
 
 from civitai_manager_libs.hosts.event_loop import LOOPS  # noqa: E402
 
+COMMANDS = frozenset({"register", "download", "list", "show", "jobs", "resume", "cancel"})
 EPILOG = """commands (each has --help):
   register LINK...    remember models            list [QUERY]   what is in the library
   download LINK       fetch a verified file      show LINK      one model
@@ -60,16 +61,16 @@ def create_parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     parser = create_parser()
     arguments, unknown = parser.parse_known_args(argv)
-    if arguments.command:
+    if COMMANDS.intersection(arguments.command):
         from civitai_manager_libs import cli
-        from civitai_manager_libs.hosts import launcher
+        from civitai_manager_libs.hosts.launcher import make
 
-        return cli.main(argv, launcher.for_command)
+        return cli.main(argv, make)
     if arguments.help:
         parser.print_help()
         return 0
-    if unknown:
-        parser.error(f"unknown arguments: {' '.join(unknown)}")
+    if unknown or arguments.command:
+        parser.error(f"unknown arguments: {' '.join(unknown + arguments.command)}")
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     from civitai_manager_libs.errors import CivitaiManagerError

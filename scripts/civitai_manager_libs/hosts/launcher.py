@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import socket
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -30,43 +32,31 @@ def say(line: str) -> None:
     print(line, flush=True)  # noqa: T201 -- this is the program's voice
 
 
-def create(data_dir: Path | None, overrides: dict[str, Any]) -> Application:
-    """The application with its data in ``data_dir`` (None: the user's folders). ``overrides`` decide over the settings file."""
-    settings = SettingsStore(data_dir / "settings.json" if data_dir else default_file(), overrides=overrides)
-    folder = data_dir or default_data_dir()
-    return Application(folder, settings, StandaloneHost(settings, folder))
+def make(arguments: argparse.Namespace, data_dir: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Application:
+    """The application of the global options ``data_dir``, ``models_dir`` and ``civitai_url``; not started. ``overrides`` are further settings.
 
-
-def chosen(arguments: argparse.Namespace) -> tuple[Path | None, dict[str, Any]]:
-    """The data folder and the settings that the command line names."""
-    overrides: dict[str, Any] = {}
+    Its data are in ``--data-dir``, else in ``data_dir``, else in the user's folders. Raises BadSetting.
+    """
+    chosen = dict(overrides or {})
     if arguments.models_dir:
-        overrides["models_dir"] = str(arguments.models_dir.expanduser().absolute())
-    if arguments.civitai_url:
-        overrides["civitai_url"] = arguments.civitai_url
-    return arguments.data_dir.expanduser().absolute() if arguments.data_dir else None, overrides
-
-
-def for_command(arguments: argparse.Namespace) -> Application:
-    """The application for one command of the command line."""
-    return create(*chosen(arguments))
+        chosen["models_dir"] = str(arguments.models_dir.expanduser().absolute())
+    if arguments.civitai_url and "civitai_url" not in chosen:
+        chosen["civitai_url"] = arguments.civitai_url
+    folder = arguments.data_dir.expanduser().absolute() if arguments.data_dir else data_dir
+    settings = SettingsStore(folder / "settings.json" if folder else default_file(), overrides=chosen)
+    return Application(folder or default_data_dir(), settings, StandaloneHost(settings, folder or default_data_dir()))
 
 
 def launch(arguments: argparse.Namespace) -> None:
     """Serve until stopped. ``arguments``: as ``main.py`` parses them. Raises CivitaiManagerError when it cannot start."""
-    data_dir, overrides = chosen(arguments)
     started = None
     with ExitStack() as stack:
         if arguments.demo:
-            overrides |= demo_settings(stack)
-            data_dir = data_dir or Path(platformdirs.user_cache_dir(DEMO_FOLDER, appauthor=False))
-            say(f"Demo: a small Civitai of our own runs on this computer, nothing leaves it. The demo's library is in {data_dir}")
-        application = create(data_dir, overrides)
-        if arguments.demo:
-
-            def started() -> None:
-                threading.Thread(target=furnish, args=(application,), name="demo-library", daemon=True).start()
-
+            application = make(arguments, Path(platformdirs.user_cache_dir(DEMO_FOLDER, appauthor=False)), demo_settings(stack))
+            say(f"Demo: a small Civitai of our own runs on this computer, nothing leaves it. The demo's library is in {application.data_dir}")
+            started = threading.Thread(target=furnish, args=(application,), name="demo-library", daemon=True).start
+        else:
+            application = make(arguments)
         host = "0.0.0.0" if arguments.listen else "127.0.0.1"
         serve(application, host, arguments.port, arguments.auth, arguments.event_loop, say=say, started=started)
 
@@ -75,11 +65,17 @@ def demo_settings(stack: ExitStack) -> dict[str, Any]:
     """Start the demo Civitai; it stops with ``stack``. Its ports stay the same where they can, because the library keeps the pictures' addresses."""
     from demo.server import KEY, DemoServer
 
-    try:
-        server = stack.enter_context(DemoServer(models=40, seed=1, port=DEMO_PORTS[0], storage_port=DEMO_PORTS[1]))
-    except OSError:
-        server = stack.enter_context(DemoServer(models=40, seed=1))
+    api, storage = DEMO_PORTS if all(map(free, DEMO_PORTS)) else (0, 0)
+    server = stack.enter_context(DemoServer(models=40, seed=1, port=api, storage_port=storage))
     return {"civitai_url": server.url, "api_key": KEY, "proxy": ""}
+
+
+def free(port: int) -> bool:
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return True
+    except OSError:
+        return False
 
 
 def furnish(application: Application) -> None:
