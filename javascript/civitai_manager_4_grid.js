@@ -29,9 +29,9 @@
     };
     const selects = {
         type: select("type", "Type", [["", "All types"]]),
-        base: select("base", "Base model", [["", "All base models"]]),
-        state: select("state", "State", [["", "Registered and downloaded"], ["downloaded", "Downloaded"], ["registered", "Not downloaded"]]),
-        sort: select("sort", "Sort", [["", "Newest here first"], ["published", "Newest on Civitai first"], ["name", "By name"]]),
+        base: select("base", "Base model", [["", "All bases"]]),
+        state: select("state", "State", [["", "All states"], ["downloaded", "Downloaded"], ["registered", "Not downloaded"]]),
+        sort: select("sort", "Sort", [["", "Newest first"], ["published", "Newest on Civitai first"], ["name", "By name"]]),
     };
     const count = cm.node("span", {class: "cm-count", role: "status", "aria-live": "polite"});
     const reset = cm.node("button", {type: "button", class: "cm-link", hidden: true}, "Clear filters");
@@ -68,7 +68,7 @@
         for (const controller of data.wanted.values()) { controller.abort(); }
         data.wanted.clear();
         if (fresh) { data.pages.clear(); data.total = null; data.stale.clear(); fetchPage(0); }
-        else { data.stale = new Set(data.pages.keys()); if (data.total === null) { fetchPage(0); } }
+        else { data.stale = new Set(data.pages.keys()); if (!data.total) { fetchPage(0); } }
         draw();
     }
 
@@ -114,7 +114,7 @@
     function measure() {
         const width = scroller.clientWidth - 2 * GAP;
         if (width <= 0) { return false; }
-        const least = width < 420 ? 140 : width < 900 ? 160 : 178;
+        const least = width < 420 ? 124 : width < 900 ? 160 : 178;
         shape.columns = Math.max(1, Math.floor((width + GAP) / (least + GAP)));
         shape.width = (width - GAP * (shape.columns - 1)) / shape.columns;
         shape.height = Math.round(shape.width * RATIO) + CAPTION;

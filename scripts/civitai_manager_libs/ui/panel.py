@@ -55,7 +55,8 @@ class Panel:
     def _bind(self, bind: Bind) -> None:
         file_fields = [self.chosen, self.state, self.confirm, self.folder, self.name, self.download]
         version_fields = [self.head, self.file, self.words, self.about, *file_fields]
-        bind(self.choice.input, self.show, [self.choice, self.chosen], [self.progress, self.version, *version_fields], action="show a model",
+        # .change, not .input: gradio 6 fires that only when a key is pressed
+        bind(self.choice.change, self.show, [self.choice, self.chosen], [self.progress, self.version, *version_fields], action="show a model",
              trigger_mode="always_last")  # fmt: skip
         bind(self.version.input, self.choose_version, [self.choice, self.chosen, self.version], version_fields, action="choose a version")
         bind(self.file.input, self.choose_file, [self.chosen, self.file], file_fields, action="choose a file")

@@ -70,9 +70,6 @@ class SettingsView:
             compat.html(render.tag("h3", heading, class_="cm-group"), f"cm_group_{heading.lower()}")
             for name in names:
                 self._field(name)
-            if "api_key" in names:
-                self.test = gr.Button("Test key", elem_id="cm_test_key")
-                self.test_result = compat.html("", "cm_test_result")
         with gr.Row(elem_id="cm_save_row"):
             self.save = gr.Button("Save", variant="primary", elem_id="cm_save")
         self.saved = compat.html("", "cm_saved")
@@ -85,7 +82,11 @@ class SettingsView:
             self.fields[name] = gr.Textbox(type="password", lines=1, max_lines=1, placeholder="A new value; empty keeps the present one", **common)
             with gr.Row(elem_id=f"cm_secret_{name}"):
                 self.states[name] = compat.html("", f"cm_state_{name}")
+                if name == "api_key":
+                    self.test = gr.Button("Test key", elem_id="cm_test_key")
                 self.removers[name] = gr.Button("Remove key" if name == "api_key" else f"Remove {title(name).lower()}", elem_id=f"cm_remove_{name}")
+            if name == "api_key":
+                self.test_result = compat.html("", "cm_test_result")
         elif kind is bool:
             self.fields[name] = gr.Checkbox(**common)
         elif kind in (int, float):

@@ -88,7 +88,7 @@ def build(application: Callable[[], Application]) -> gr.Blocks:
                 placeholder="Paste Civitai links, ids or hashes, or drop them here",
             )  # fmt: skip
             register = gr.Button("Register", variant="primary", elem_id="cm_register")
-            compat.html(f"{mount('connection', 'Connection')}{HELP}", "cm_mark")
+            compat.html(f'<div class="cm-markbox">{mount("connection", "Connection")}{HELP}</div>', "cm_mark")
         compat.html(mount("navigation", "Views"), "cm_navigation")
         with gr.Row(elem_id="cm_library"):
             compat.html(mount("grid", "Library"), "cm_grid")
