@@ -320,7 +320,8 @@ def open_tab(page: Any, name: str = "Civitai Manager") -> None:
     page.wait_for_selector("#tabs, #civitai_manager", state="attached", timeout=30_000)
     if page.query_selector("#tabs"):
         page.get_by_role("tab", name=name).or_(page.locator("#tabs > .tab-nav > button", has_text=name)).first.click()
-    page.wait_for_selector("#civitai_manager", state="visible", timeout=30_000)
+    if name == "Civitai Manager":
+        page.wait_for_selector("#civitai_manager", state="visible", timeout=30_000)
 
 
 def audit(path: Path) -> list[dict[str, Any]]:
