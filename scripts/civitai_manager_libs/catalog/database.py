@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import logging
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -119,14 +121,27 @@ class Database:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise NotWritable(f"The data folder {self.path.parent} cannot be made ({exc.strerror}).") from exc
-        with FileLock(str(self.path) + ".lock"):  # two programs that start at once must not both migrate
+        with self._alone():
             try:
                 self._migrate()
             except sqlite3.OperationalError as exc:
                 raise _explained(exc, self.path) from exc
-            except sqlite3.DatabaseError as exc:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:  # the second: SQLite's words about a damaged schema
                 self._put_away(exc)
                 self._migrate()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two programs that start at once must not both migrate."""
+        lock = FileLock(f"{self.path}.lock")
+        try:
+            lock.acquire()
+        except OSError as exc:
+            raise NotWritable(f"The data folder {self.path.parent} cannot be written to ({exc.strerror}).") from exc
+        try:
+            yield
+        finally:
+            lock.release()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -134,7 +149,7 @@ class Database:
         connection = self._take()
         try:
             yield connection
-        except sqlite3.DatabaseError as exc:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
             raise self._failure(exc) from exc
         finally:
             self._give(connection)
@@ -154,7 +169,7 @@ class Database:
                 connection.execute("COMMIT")
             except sqlite3.IntegrityError:
                 raise
-            except sqlite3.DatabaseError as exc:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
                 raise self._failure(exc) from exc
             finally:
                 if connection.in_transaction:
@@ -172,7 +187,10 @@ class Database:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return self._connect()
+        try:
+            return self._connect()
+        except sqlite3.DatabaseError as exc:
+            raise self._failure(exc) from exc
 
     def _give(self, connection: sqlite3.Connection) -> None:
         with self._lock:
@@ -184,6 +202,7 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
+        connection.text_factory = _text
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
@@ -196,13 +215,13 @@ class Database:
                 if faults != ["ok"]:
                     raise sqlite3.DatabaseError(f"malformed: {faults}")
                 self._marker.unlink()
-            connection.execute("PRAGMA journal_mode = WAL")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > len(MIGRATIONS):
                 raise CivitaiManagerError(
                     f"The catalog {self.path} was written by a newer version of Civitai Manager.",
                     next_step="Update Civitai Manager, then start again.",
                 )
+            connection.execute("PRAGMA journal_mode = WAL")
             for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
                 connection.executescript(f"BEGIN IMMEDIATE;{script};PRAGMA user_version = {number};COMMIT;")
         finally:
@@ -213,8 +232,8 @@ class Database:
         """Present when damage was met while running: the next start then checks the whole file."""
         return self.path.with_name(self.path.name + ".damaged")
 
-    def _failure(self, exc: sqlite3.DatabaseError) -> Exception:
-        if "malformed" in str(exc) or "not a database" in str(exc):
+    def _failure(self, exc: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:
+        if isinstance(exc, UnicodeDecodeError) or "malformed" in str(exc) or "not a database" in str(exc):
             with contextlib.suppress(OSError):
                 self._marker.touch()
             return CivitaiManagerError(
@@ -236,6 +255,20 @@ class Database:
             raise NotWritable(f"The damaged catalog {self.path} could not be set aside ({error.strerror}).") from exc
         self.set_aside = aside
         log.warning("catalog: %s was damaged (%s) and was set aside as %s", self.path, exc, aside.name)
+
+
+def _text(raw: bytes) -> str:
+    """A damaged text costs some of its letters, not the row."""
+    return raw.decode("utf-8", "replace")
+
+
+def decoded(text: str | None, otherwise: Any) -> Any:
+    """A column of JSON; ``otherwise`` when it is empty or damaged."""
+    try:
+        return json.loads(text) if text else otherwise
+    except ValueError:
+        log.warning("catalog: a value cannot be read and is left out: %.40s", text)
+        return otherwise
 
 
 def _explained(exc: sqlite3.DatabaseError, path: Path) -> Exception:

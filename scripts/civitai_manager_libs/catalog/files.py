@@ -40,7 +40,8 @@ class Files:
         record = LocalFile(str(path), found.st_size, found.st_mtime_ns, sha256, model_id, version_id, file_id)
         with self._db.writing() as db:
             db.execute(
-                "INSERT INTO local_files VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns, "
+                "INSERT INTO local_files VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (path) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns, "
                 "sha256 = excluded.sha256, model_id = excluded.model_id, version_id = excluded.version_id, file_id = excluded.file_id",
                 (*msgspec.structs.astuple(record), utc_now()),
             )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import zlib
 from typing import Any
 
 import msgspec
 
-from .database import Database, bump, utc_now, value
+from .database import Database, bump, decoded, utc_now, value
+
+log = logging.getLogger(__name__)
 
 SORTS = {
     "registered": "m.registered DESC, m.id DESC",
@@ -72,7 +75,8 @@ class Models:
         }  # fmt: skip
         kept = ("id", "registered")
         statement = (
-            f"INSERT INTO models ({', '.join(columns)}) VALUES ({', '.join(':' + name for name in columns)}) ON CONFLICT (id) DO UPDATE SET gone = 0, "
+            f"INSERT INTO models ({', '.join(columns)}) VALUES ({', '.join(':' + name for name in columns)}) "
+            "ON CONFLICT (id) DO UPDATE SET gone = 0, "
             + ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kept)
         )
         packed = zlib.compress(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"), 6)
@@ -92,10 +96,14 @@ class Models:
         return new
 
     def body(self, model_id: int) -> dict[str, Any] | None:
-        """Civitai's last answer for the model, decoded; None when the model is not registered."""
+        """Civitai's last answer for the model, decoded; None when the model is not registered, or when the answer is damaged."""
         with self._db.reading() as db:
             row = db.execute("SELECT body FROM bodies WHERE model_id = ?", (model_id,)).fetchone()
-        return json.loads(zlib.decompress(row["body"]), strict=False) if row else None
+        try:
+            return json.loads(zlib.decompress(row["body"]), strict=False) if row else None
+        except (zlib.error, ValueError, TypeError) as exc:
+            log.warning("catalog: what Civitai said of model %s is damaged (%s); refresh it", model_id, exc)
+            return None
 
     def row(self, model_id: int) -> sqlite3.Row | None:
         with self._db.reading() as db:
@@ -140,7 +148,8 @@ class Models:
         with self._db.reading() as db:
             total = db.execute(f"SELECT count(*) FROM models m WHERE {where}", values).fetchone()[0]
             rows = db.execute(
-                f"SELECT m.*, EXISTS (SELECT 1 FROM local_files f WHERE f.model_id = m.id) AS here FROM models m WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",
+                f"SELECT m.*, EXISTS (SELECT 1 FROM local_files f WHERE f.model_id = m.id) AS here FROM models m "
+                f"WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",
                 (*values, limit, offset),
             ).fetchall()
         return [_card(row) for row in rows], total
@@ -149,7 +158,7 @@ class Models:
         """The types and base models that occur, for the filters."""
         with self._db.reading() as db:
             types = [row[0] for row in db.execute("SELECT DISTINCT type FROM models ORDER BY type")]
-            bases = {name for row in db.execute("SELECT DISTINCT base_models FROM models") for name in json.loads(row[0])}
+            bases = {name for row in db.execute("SELECT DISTINCT base_models FROM models") for name in decoded(row[0], [])}
         return {"types": types, "bases": sorted(bases)}
 
 
@@ -162,7 +171,7 @@ def _where(query: str, type: str, base: str, state: str) -> tuple[str, list[Any]
         conditions.append("m.type = ?")
         values.append(type)
     if base:
-        conditions.append("EXISTS (SELECT 1 FROM json_each(m.base_models) WHERE value = ?)")
+        conditions.append("json_valid(m.base_models) AND EXISTS (SELECT 1 FROM json_each(m.base_models) WHERE value = ?)")
         values.append(base)
     if state in ("downloaded", "registered"):
         conditions.append(f"{'' if state == 'downloaded' else 'NOT '}EXISTS (SELECT 1 FROM local_files f WHERE f.model_id = m.id)")
@@ -170,7 +179,7 @@ def _where(query: str, type: str, base: str, state: str) -> tuple[str, list[Any]
 
 
 def _card(row: sqlite3.Row) -> Card:
-    bases = json.loads(row["base_models"])
+    bases = decoded(row["base_models"], [])
     return Card(
         id=row["id"], name=row["name"], type=row["type"], base_model=bases[0] if bases else "", creator=row["creator"], nsfw=bool(row["nsfw"]),
         nsfw_level=row["nsfw_level"], state="downloaded" if row["here"] else "registered", thumbnail=row["thumbnail"],

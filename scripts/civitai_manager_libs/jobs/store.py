@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ..catalog.database import Database, bump, value
+from ..catalog.database import Database, bump, decoded, value
 
 KEPT_FINISHED = 1000  # finished jobs that are remembered
 
@@ -150,7 +150,7 @@ class Store:
     def items(self, job_id: str) -> list[Item]:
         with self._db.reading() as db:
             rows = db.execute("SELECT position, params, state, result FROM job_items WHERE job_id = ? ORDER BY position", (job_id,)).fetchall()
-        return [Item(row["position"], json.loads(row["params"]), row["state"], json.loads(row["result"]) if row["result"] else None) for row in rows]
+        return [Item(row["position"], decoded(row["params"], {}), row["state"], decoded(row["result"], None)) for row in rows]
 
     def finish_item(self, job_id: str, position: int, state: str, result: Any) -> None:
         with self._db.writing() as db:
@@ -167,10 +167,7 @@ def new_record(job_id: str, kind: str, key: str, title: str, params: dict[str, A
 
 
 def _record(row: sqlite3.Row) -> Record:
-    def load(name: str) -> Any:
-        return json.loads(row[name]) if row[name] else None
-
     return Record(
-        row["id"], row["kind"], row["key"], row["title"], load("params"), row["state"], row["owner"], row["request"], load("progress") or {},
-        load("result"), load("error"), row["created"], row["finished"], row["changed"],
+        row["id"], row["kind"], row["key"], row["title"], decoded(row["params"], {}), row["state"], row["owner"], row["request"],
+        decoded(row["progress"], {}), decoded(row["result"], None), decoded(row["error"], None), row["created"], row["finished"], row["changed"],
     )  # fmt: skip
