@@ -27,7 +27,7 @@ def test_both_work_side_by_side(tmp_path: Path, demo: Any) -> None:
         page.locator("#cm_register").click()
         until(lambda: [card["id"] for card in app.cards()] == [4100000], 30, "the registered model")
         name = app.cards()[0]["name"]
-        page.locator("#cm_grid", has_text=name).wait_for(timeout=20_000)
+        page.locator("#cm_grid", has_text=name).first.wait_for(timeout=20_000)
         open_tab(page, "txt2img")
         generate(page, "another heron")
         app.reload()
