@@ -105,18 +105,18 @@
         } catch (error) { return otherwise; }
     };
 
-    // Numbers for people.
+    // Numbers for people; bytes in decimal units, as everywhere in this program.
     cm.size = function (count) {
         const units = ["B", "KB", "MB", "GB", "TB"];
         let unit = 0;
         let value = Number(count) || 0;
-        while (value >= 1024 && unit < 4) { value /= 1024; unit += 1; }
-        return (unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)) + " " + units[unit];
+        while (value >= 999.95 && unit < 4) { value /= 1000; unit += 1; }
+        return value.toFixed(unit === 0 ? 0 : 1) + " " + units[unit];
     };
     cm.sizes = function (done, total) {
         if (!total) { return cm.size(done); }
         const [number, unit] = cm.size(total).split(" ");
-        const scale = Math.pow(1024, ["B", "KB", "MB", "GB", "TB"].indexOf(unit));
+        const scale = Math.pow(1000, ["B", "KB", "MB", "GB", "TB"].indexOf(unit));
         const digits = number.includes(".") ? 1 : 0;
         return (done / scale).toFixed(digits) + " of " + number + " " + unit;
     };

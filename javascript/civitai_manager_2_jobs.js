@@ -30,7 +30,7 @@
         for (const job of answer.jobs) {
             const before = jobs.get(job.id);
             jobs.set(job.id, job);
-            if (before && !before.finished && job.finished) { ended.push(job); }
+            if (job.finished && (before ? !before.finished : asked > 0 && !restarted)) { ended.push(job); }
         }
         for (const id of answer.removed || []) { jobs.delete(id); }
         if (answer.jobs.length || (answer.removed || []).length || restarted || asked === 0) { cm.emit("jobs", {ended: ended, restarted: restarted}); }
@@ -106,10 +106,13 @@
         return parts.join(" · ");
     };
     function told(job) {
-        const result = job.result;
-        if (typeof result === "string") { return result; }
-        if (result && typeof result.text === "string") { return result.text; }
-        if (result && typeof result.message === "string") { return result.message; }
+        const result = job.result || {};
+        if (Array.isArray(result.registered)) {
+            if (result.registered.length === 1) { return (result.new ? "Registered: " : "Refreshed: ") + result.registered[0].name; }
+            return [result.new ? cm.count(result.new) + " registered" : "", result.refreshed ? cm.count(result.refreshed) + " refreshed" : ""].filter(Boolean).join(", ");
+        }
+        if (result.path) { return [(result.already_here ? "Already here: " : result.verified ? "Verified: " : "Done: ") + result.path, ...(result.notes || [])].join(" · "); }
+        if (result.username) { return "The key works: it belongs to " + result.username + "."; }
         return job.text || "";
     }
     cm.percent = function (job) {

@@ -17,25 +17,25 @@
         field.value = wanted.text;
         field.dispatchEvent(new Event("input", {bubbles: true}));
         clearTimeout(timer);
-        timer = setTimeout(() => { if (wanted && wanted.tries < 4) { wanted.tries += 1; ask(wanted.id, wanted.tries); } else if (wanted) { waiting(false); wanted = null; } }, PATIENCE);
+        timer = setTimeout(() => { if (wanted && wanted.tries < 4) { wanted.tries += 1; ask(wanted.id, wanted.version, wanted.tries); } else if (wanted) { waiting(false); wanted = null; } }, PATIENCE);
     }
-    function ask(id, tries) {
+    function ask(id, version, tries) {
         number += 1;
-        wanted = {text: page + ":" + number + ":" + id, id: id, tries: tries || 0};
+        wanted = {text: [page, number, id, version || 0].join(":"), id: id, version: version || 0, tries: tries || 0};
         send();
     }
     function waiting(value) { const root = cm.root(); if (root) { root.classList.toggle("cm-choosing", value); } }
 
-    cm.choose = function (id) {
+    cm.choose = function (id, version) {
         model = Number(id);
         cm.show("library");
         cm.root().classList.add("cm-panel-open");
         cm.grid.mark(model);
         const shown = document.querySelector("#cm_head [data-cm-choice]");
-        const other = !shown || !shown.dataset.cmChoice.endsWith(":" + model);
+        const other = !shown || shown.dataset.cmChoice.split(":")[2] !== String(model);
         waiting(other);
         if (other) { const panel = document.getElementById("cm_panel"); if (panel) { panel.scrollTop = 0; } }
-        ask(model);
+        ask(model, version);
         cm.grid.draw();
     };
     cm.close = function () {
@@ -51,6 +51,22 @@
         if (id) { cm.choose(id); }
     };
     cm.chosenModel = () => model;
+
+    // What this page itself asked to be registered: a single model is shown when it is there, unless someone looks at another one meanwhile.
+    const mine = new Set();
+    const handled = new Set();
+    cm.follow = (id) => { if (id) { mine.add(id); } };
+    cm.on("jobs", () => {
+        const started = document.querySelector("#cm_started [data-cm-job]");
+        if (started) { cm.follow(started.dataset.cmJob); }
+        for (const id of mine) {
+            const job = cm.jobs.get(id);
+            if (!job || !job.finished || handled.has(id)) { continue; }
+            handled.add(id);
+            const found = job.state === "done" && job.result && job.result.registered;
+            if (found && found.length === 1 && !model) { cm.choose(found[0].model_id, found[0].version_id); }
+        }
+    });
 
     // Something happened to the model that is shown: show it again; the server keeps what was chosen and typed.
     let again = null;

@@ -66,7 +66,7 @@
         const texts = transfer.files.length ? await Promise.all([...transfer.files].map(fileText)) : [plain.split(/\r?\n/).filter((line) => !line.startsWith("#")).join("\n")];
         const text = texts.map((part) => part.trim()).filter(Boolean).join("\n");
         if (!text) { cm.say("Nothing in it can be registered. Accepted: links, text, and .url, .webloc or .txt files."); return; }
-        try { await cm.post("register", {text: text}); cm.hurry(); } catch (error) { cm.say(cm.sentence(error)); }
+        try { cm.follow((await cm.post("register", {text: text})).job); cm.hurry(); } catch (error) { cm.say(cm.sentence(error)); }
     }
     function watchDrop(root) {
         let depth = 0;

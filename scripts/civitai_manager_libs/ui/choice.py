@@ -33,17 +33,19 @@ class Chosen(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A choice in the grid: the page's own id, a number that grows with each choice, and the model."""
+    """A choice in the grid: the page's own id, a number that grows with each choice, the model, its version (0: any). As text ``p4ge:7:12:34``."""
 
     page: str = ""
     number: int = 0
     model_id: int = 0
+    version_id: int = 0
 
     @classmethod
     def read(cls, text: str | None) -> Request:
-        page, _, rest = (text or "").partition(":")
-        number, _, model_id = rest.partition(":")
-        return cls(page[:40], int(number), int(model_id)) if page and number.isdigit() and model_id.isdigit() else cls()
+        page, *numbers = (text or "").split(":")
+        if not page or len(numbers) not in (2, 3) or not all(part.isdecimal() for part in numbers):
+            return cls()
+        return cls(page[:40], *map(int, numbers))
 
 
 class Latest:

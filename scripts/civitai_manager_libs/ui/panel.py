@@ -74,7 +74,7 @@ class Panel:
         if self.latest.is_late(request):
             return compat.keep(12)
         again = before.model_id == view["id"]
-        version = choice.pick(view["versions"], before.version_id if again else 0)
+        version = choice.pick(view["versions"], request.version_id or (before.version_id if again else 0))
         labels = choice.version_labels(view)
         version_update = gr.update(choices=labels, value=choice.label_of(view["versions"], labels, version))
         return (gr.update() if again else "", version_update, *self._version(view, version, wanted, before if again else Chosen()))

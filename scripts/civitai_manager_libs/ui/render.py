@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import nh3
 
+from ..civitai.payloads import human_size
+
 TAGS = {
     "a", "abbr", "b", "blockquote", "br", "code", "del", "dd", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "ins", "kbd",
     "li", "ol", "p", "pre", "q", "s", "small", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "u", "ul",
@@ -43,15 +45,8 @@ def safe_url(url: str) -> str:
 
 
 def size(count: float | None) -> str:
-    """Bytes for people: ``2.1 GB`` (powers of 1024, as Civitai and file managers show them). Unknown is said so."""
-    if count is None:
-        return "size unknown"
-    value = float(count)
-    for unit in ("B", "KB", "MB", "GB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TB"
+    """Bytes for people: ``2.1 GB``. Unknown is said so."""
+    return "size unknown" if count is None else human_size(int(count))
 
 
 def moment(text: str | None) -> datetime.datetime | None:

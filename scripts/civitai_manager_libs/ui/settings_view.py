@@ -65,14 +65,15 @@ class SettingsView:
         self.removers: dict[str, Any] = {}
 
     def build(self, page: gr.Blocks, bind: Bind) -> None:
-        self.basis = gr.Textbox(elem_id="cm_basis", label="basis", show_label=False, container=False)
-        for heading, names in grouped():
-            compat.html(render.tag("h3", heading, class_="cm-group"), f"cm_group_{heading.lower()}")
-            for name in names:
-                self._field(name)
+        with gr.Column(elem_id="cm_fields"):
+            self.basis = gr.Textbox(elem_id="cm_basis", label="basis", show_label=False, container=False)
+            for heading, names in grouped():
+                compat.html(render.tag("h3", heading, class_="cm-group"), f"cm_group_{heading.lower()}")
+                for name in names:
+                    self._field(name)
         with gr.Row(elem_id="cm_save_row"):
             self.save = gr.Button("Save", variant="primary", elem_id="cm_save")
-        self.saved = compat.html("", "cm_saved")
+            self.saved = compat.html("", "cm_saved")
         self._bind(page, bind)
 
     def _field(self, name: str) -> None:
