@@ -84,7 +84,7 @@ run() {
     log="$logs/$(echo "$label" | tr -c 'A-Za-z0-9.\n' '-').txt"
     printf '\n--- %s\n' "$label"
     if ! "$@" 2>&1 | tee "$log"; then failed=1; fi
-    closing+=("$label: $(grep -v '^[[:space:]]*$' "$log" | tail -n 1)")
+    closing+=("--- $label" "$(grep -v '^[[:space:]]*$' "$log" | tail -n 1)")
 }
 
 setup_all
