@@ -14,14 +14,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 import msgspec
 from tqdm import tqdm
 
 from .actions import register, views
 from .application import Application
-from .civitai import references
 from .civitai.payloads import human_size
 from .errors import CivitaiManagerError, NotALink, NotFound, UsageError, explain
 from .jobs.board import View
@@ -149,7 +147,7 @@ def run_list(application: Application, arguments: argparse.Namespace) -> int:
 
 def run_show(application: Application, arguments: argparse.Namespace) -> int:
     services = application.services
-    found = references.parse(arguments.link, hosts={urlsplit(services.settings.civitai_url).netloc})
+    found = register.parse(services, arguments.link)
     if len(found) != 1:
         raise NotALink("One link at a time, please.")
     model_id, version_id = register.resolve(services, found[0], Plain())
@@ -181,7 +179,8 @@ def run_jobs(application: Application, arguments: argparse.Namespace) -> int:
 
     def tell() -> None:
         for job in jobs:
-            share = f"{100 * job['bytes_done'] // job['bytes_total']:>3} %" if job["bytes_total"] else f"{job['done']}/{job['total']}" if job["total"] else ""
+            counted = f"{job['done']}/{job['total']}" if job["total"] else ""
+            share = f"{100 * job['bytes_done'] // job['bytes_total']:>3} %" if job["bytes_total"] else counted
             when = datetime.datetime.fromtimestamp(job["created"]).strftime("%Y-%m-%d %H:%M")
             print(f"{job['id']}  {when}  {job['state']:<9}  {share:>7}  {job['title']}")
             if job["error"]:

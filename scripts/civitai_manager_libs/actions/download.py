@@ -6,7 +6,6 @@ import datetime
 import logging
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -187,7 +186,7 @@ def start(services: Services, version_id: int, file_id: int | None, folder: str 
 
 def start_link(services: Services, link: str, version_id: int | None, file_id: int | None, folder: str | None, confirmed: bool) -> str:
     """Start a job for a link whose model need not be registered; its id. Raises NotALink."""
-    found = [one for one in references.parse(link, hosts={urlsplit(services.settings.civitai_url).netloc}) if one.kind != "unknown"]
+    found = [one for one in register.parse(services, link) if one.kind != "unknown"]
     if len(found) != 1:
         raise NotALink("One link at a time, please.")
     wanted = {"version_id": version_id, "file_id": file_id, "folder": folder, "confirmed": confirmed, "reference": msgspec.to_builtins(found[0])}

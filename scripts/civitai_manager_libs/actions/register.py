@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,12 +23,19 @@ from .services import Services
 
 log = logging.getLogger(__name__)
 
+# People paste download links with their key in them; a link's text is stored and shown.
+_SECRET = re.compile(r"([?&](?:token|api[_-]?key)=)[^\s&#\"'<>]+", re.IGNORECASE)
 AT_A_TIME = 4  # models that one job fetches side by side; the rate governor decides how fast
+
+
+def parse(services: Services, text: str) -> list[Reference]:
+    """The references in a pasted text, as ``references.parse``, Civitai's configured address included. A key in a pasted link is dropped first."""
+    return references.parse(_SECRET.sub(r"\1...", text), hosts={urlsplit(services.settings.civitai_url).netloc})
 
 
 def start(services: Services, text: str) -> str:
     """Start one job for everything in a pasted text; its id. Raises NotALink when nothing in it is understood."""
-    found = references.parse(text, hosts={urlsplit(services.settings.civitai_url).netloc})
+    found = parse(services, text)
     items = [msgspec.to_builtins(reference) for reference in found]
     title = f"Register {found[0].text}" if len(found) == 1 else f"Register {len(found)} links"
     return services.jobs.submit("register", {}, key="\n".join(sorted(str(item) for item in items)), title=title, items=items)
