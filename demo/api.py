@@ -217,7 +217,7 @@ class Api:
         limit, page = number(self.query(request), "limit", 1, 200, 20), number(self.query(request), "page", 1, None, 1)
         assert limit and page
         pages = max(1, -(-len(rows) // limit))
-        metadata = {"totalItems": len(rows), "currentPage": page, "pageSize": limit, "totalPages": pages}
+        metadata: Json = {"totalItems": len(rows), "currentPage": page, "pageSize": limit, "totalPages": pages}
         for name, number_, there in (("nextPage", page + 1, page < pages), ("prevPage", page - 1, page > 1)):
             if there:
                 metadata[name] = f"{self.host(request)}/api/v1/{what}?limit={limit}&page={number_}"

@@ -107,7 +107,7 @@ def pickle_danger(at: int) -> Json:
 
 def pending_scan(at: int) -> Json:
     """Just uploaded: no scan, no hashes."""
-    pending = {"pickleScanResult": "Pending", "virusScanResult": "Pending", "scannedAt": None, "_hashes": {}}
+    pending: Json = {"pickleScanResult": "Pending", "virusScanResult": "Pending", "scannedAt": None, "_hashes": {}}
     return simple(at, "Fresh Willow", files=[make_file(case(at).file_id, "freshWillow.safetensors", **pending)])
 
 

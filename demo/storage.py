@@ -64,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         demo, parts = self.server.demo, urlsplit(self.path)
         if self.server.stopping:
             raise Gone
-        self.entry = demo.note("storage", self.command, parts.path, parts.query, self.headers)
+        self.entry = demo.note("storage", self.command, parts.path, parts.query, dict(self.headers))
         if demo.latency:
             time.sleep(demo.latency)
         fault = demo.faults.take(STORAGE, self.path)

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 import pytest
-
 from civitai_manager_libs import errors
 from civitai_manager_libs.civitai.client import Client
 from civitai_manager_libs.civitai.transport import Transport
@@ -20,6 +19,7 @@ from civitai_manager_libs.reporter import StopFlag, Stopped
 from civitai_manager_libs.settings import Settings
 from civitai_manager_libs.transfer.download import Download, Wanted, Wire
 from civitai_manager_libs.transfer.partial import Identity, Part
+
 from demo.catalogue import SPECIAL
 from demo.server import KEY, DemoServer
 
@@ -71,16 +71,18 @@ class Bench:
         version = next(v for v in self.client.model(case.model_id).value.versions if v.id == case.version_id)
         return version, next((file for file in version.files if file.id == case.file_id), version.primary)
 
-    def download(self, name: str = "variants_same_name", *, stall_limit: float = 20.0, sha256: str | None = None, size: int | None = None) -> Download:
+    def download(
+        self, name: str = "variants_same_name", *, stall_limit: float = 20.0, sha256: str | None = None, size: int | None = None
+    ) -> Download:
         version, file = self.subject(name)
         identity = Identity(version.id, file.id, file.size if size is None else size, (file.sha256 or "") if sha256 is None else sha256)
         wanted = Wanted(self.client.download_url(version.id, file.id), self.target, identity)
-        return Download(
-            wanted, Wire(self.client.transport.open, self.client.denial), self.watcher, self.watcher, stall_limit=stall_limit, retry_delay=0.02
-        )
+        wire = Wire(self.client.transport.open, self.client.denial)
+        return Download(wanted, wire, self.watcher, self.watcher, stall_limit=stall_limit, retry_delay=0.02)
 
     def asked(self, origin: str) -> list[dict[str, Any]]:
-        return [entry for entry in self.demo.requests if entry["origin"] == origin and "/model" in entry["path"] and "/api/v1" not in entry["path"]]
+        seen = [entry for entry in self.demo.requests if entry["origin"] == origin and "/model" in entry["path"]]
+        return [entry for entry in seen if "/api/v1" not in entry["path"]]
 
 
 @pytest.fixture(scope="module")
@@ -348,7 +350,9 @@ def test_without_a_hash_the_file_arrives_unverified(bench: Bench) -> None:
         ("generation_only", KEY, errors.DownloadsDisabled),
     ],
 )
-def test_each_refusal_is_its_own_error_with_a_next_step(bench: Bench, tmp_path: Path, case: str, key: str, expected: type[errors.RemoteError]) -> None:
+def test_each_refusal_is_its_own_error_with_a_next_step(
+    bench: Bench, tmp_path: Path, case: str, key: str, expected: type[errors.RemoteError]
+) -> None:
     guest = Bench(bench.demo, tmp_path / "guest", key)
     with pytest.raises(expected) as refused:
         guest.download(case).run()
@@ -359,7 +363,12 @@ def test_each_refusal_is_its_own_error_with_a_next_step(bench: Bench, tmp_path: 
 
 @pytest.mark.parametrize(
     ("fault", "expected"),
-    [("download_limit", errors.QuotaExceeded), ("forbidden", errors.RemoteError), ("challenge", errors.ServiceDown), ("region", errors.RegionBlocked)],
+    [
+        ("download_limit", errors.QuotaExceeded),
+        ("forbidden", errors.RemoteError),
+        ("challenge", errors.ServiceDown),
+        ("region", errors.RegionBlocked),
+    ],
 )
 def test_refusals_of_the_download_address(bench: Bench, fault: str, expected: type[errors.RemoteError]) -> None:
     download = bench.download()

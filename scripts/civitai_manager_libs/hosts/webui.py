@@ -223,15 +223,15 @@ class Running:
 
     def application(self) -> Any:
         """For handlers and routes. Raises Busy before the start and after the end, and what stopped the start."""
-        with self._lock:
-            if self._application is not None:
-                return self._application
-            if isinstance(self._failure, CivitaiManagerError):
-                raise self._failure
-            if self._failure is not None:
-                raise CivitaiManagerError(
-                    f"Civitai Manager could not start ({type(self._failure).__name__}).", next_step="The log of the WebUI says why."
-                ) from self._failure
+        application, failure = self._application, self._failure  # no lock: the server's loop asks too, and must not wait for a start
+        if application is not None:
+            return application
+        if isinstance(failure, CivitaiManagerError):
+            raise failure
+        if failure is not None:
+            raise CivitaiManagerError(
+                f"Civitai Manager could not start ({type(failure).__name__}).", next_step="The log of the WebUI says why."
+            ) from failure
         raise Busy("Civitai Manager is still starting.", next_step="Wait a moment and reload the page.")
 
     def start(self, host: WebuiHost) -> None:
@@ -239,9 +239,9 @@ class Running:
             if self._application is not None:
                 return
             try:
-                self._application = create_application(host)
-                self._application.start()
-                self._failure = None
+                application = create_application(host)
+                application.start()
+                self._application, self._failure = application, None
             except Exception as exc:  # the host and its page must come up all the same
                 self._application, self._failure = None, exc
                 log.exception("civitai-manager: the start failed")

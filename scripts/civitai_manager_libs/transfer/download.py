@@ -339,7 +339,7 @@ def _shut(response: requests.Response) -> None:
         if hasattr(response.raw, "shutdown"):  # urllib3 from 2.3 on
             response.raw.shutdown()
         else:
-            response.raw.connection.sock.shutdown(socket.SHUT_RDWR)
+            response.raw.connection.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -50,7 +50,7 @@ def html(value: str, elem_id: str) -> gr.HTML:
 
 def blocks(title: str) -> gr.Blocks:
     """Blocks that ask nobody anything: with analytics on, gradio makes a request when Blocks are built."""
-    wide = {"fill_width": True} if "fill_width" in inspect.signature(gr.Blocks.__init__).parameters else {}
+    wide: dict[str, Any] = {"fill_width": True} if "fill_width" in inspect.signature(gr.Blocks.__init__).parameters else {}
     return gr.Blocks(title=title, analytics_enabled=False, **wide)
 
 

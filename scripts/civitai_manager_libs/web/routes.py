@@ -85,7 +85,7 @@ class Routes:
     def cards(self, request: Request) -> Response:
         """GET cards?q=&offset=&limit=&type=&base=&state=&sort=: one page of the library."""
         query = request.query_params
-        window = {"offset": number(request, "offset", 0, 0, 1 << 31), "limit": number(request, "limit", 200, 1, 500)}
+        window: dict[str, Any] = {"offset": number(request, "offset", 0, 0, 1 << 31), "limit": number(request, "limit", 200, 1, 500)}
         chosen = {name: query[name][:60] for name in ("type", "base", "state", "sort") if query.get(name)}
         return answer(lambda: self.application().cards(query=query.get("q", "")[:400], **window, **chosen))
 
