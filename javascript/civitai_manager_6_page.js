@@ -107,8 +107,26 @@
             if (event.key !== "Escape" || event.defaultPrevented) { return; }
             const help = root.querySelector(".cm-help[open]");
             if (help) { help.open = false; help.querySelector("summary").focus(); }
-            else if (root.classList.contains("cm-panel-open") && !document.querySelector("#cm_panel ul.options")) { cm.close(); }
+            else if (root.classList.contains("cm-panel-open") && !document.querySelector("ul.options, ul.option-list")) { cm.close(); }
         });
+    }
+
+    // -- errors of our events: gradio 5 and 6 show them only for queued events, and ours are not queued. So their sentence is read from the answer,
+    // and shown when gradio itself shows none. Other versions, and answers that are not gradio's, are left alone.
+    function watchErrors() {
+        const version = Number(String((window.gradio_config && window.gradio_config.version) || "0").split(".")[0]);
+        if (version < 5) { return; }
+        const fetchIt = window.fetch;
+        window.fetch = async function (...request) {
+            const answer = await fetchIt.apply(this, request);
+            if (answer.status === 500 && /\/run\/predict(\?|$)/.test(answer.url)) {
+                answer.clone().json().then((body) => {
+                    if (!body || typeof body.error !== "string") { return; }
+                    setTimeout(() => { if (!document.querySelector(".toast-body")) { cm.say(body.error); } }, 300);
+                }).catch(() => {});
+            }
+            return answer;
+        };
     }
 
     // -- waking up: the first time our root is there, and again when a host replaces it
@@ -121,6 +139,7 @@
             root.classList.add("cm-ready");
             watchDrop(root);
             watchClicks(root);
+            if (!cm.watching) { cm.watching = true; watchErrors(); }
             root.append(veil);
             cm.mount("connection", mark);
             cm.mount("navigation", navigation);

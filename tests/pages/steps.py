@@ -1,0 +1,55 @@
+"""What a person does in the tab, and what the page then shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from demo.specials import SPECIAL
+from tests.hostapp.harness import until
+
+
+def link(demo: Any, name: str) -> str:
+    """The address of a special model as a person copies it."""
+    return f"https://civitai.com/models/{SPECIAL[name].model_id}"
+
+
+def register(page: Any, text: str) -> None:
+    page.fill("#cm_links textarea", text)
+    page.click("#cm_register")
+
+
+def card(page: Any, model_id: int) -> Any:
+    return page.locator(f'.cm-card[data-id="{model_id}"]')
+
+
+def open_model(page: Any, model_id: int) -> None:
+    """Choose a card and wait until the panel answers for it."""
+    card(page, model_id).click()
+    shown(page, model_id)
+
+
+def shown(page: Any, model_id: int) -> None:
+    page.wait_for_selector("#civitai_manager.cm-panel-open:not(.cm-choosing)", timeout=15_000)
+    page.wait_for_function(
+        "id => (document.querySelector('#cm_head [data-cm-choice]')?.dataset.cmChoice || '').split(':')[2] === String(id)", arg=model_id
+    )
+
+
+def job(app: Any, kind: str, state: str, seconds: float = 30.0) -> dict[str, Any]:
+    """The newest job of this kind, when it is in this state."""
+
+    def found() -> dict[str, Any] | None:
+        jobs = sorted((view for view in app.jobs() if view["kind"] == kind), key=lambda view: view["created"])
+        return jobs[-1] if jobs and jobs[-1]["state"] == state else None
+
+    return until(found, seconds, f"a {kind} job that is {state}")
+
+
+def choose_option(page: Any, field: str, text: str) -> None:
+    """An entry of a gradio dropdown."""
+    page.click(f"{field} input")
+    page.locator("ul.options li, ul.option-list li", has_text=text).first.click()
+
+
+def text(page: Any, selector: str) -> str:
+    return " ".join((page.text_content(selector) or "").split())
