@@ -16,10 +16,11 @@ from ..disk import hashing, names, placement, previews, space
 from ..disk.sidecars import civitai_info, webui_json
 from ..errors import CivitaiManagerError, FileExists, NeedsConfirmation, NoSpace, NotALink, NotFound, NothingToDownload, UsageError
 from ..jobs.context import Context
+from ..jobs.store import Record
 from ..reporter import Patience
 from ..transfer.download import Arrived, Download, Wanted, Wire
 from ..transfer.partial import Identity, Part
-from . import register
+from . import claims, register
 from .services import Services
 
 log = logging.getLogger(__name__)
@@ -155,17 +156,30 @@ def _target(services: Services, about: Subject, folder: str | None, name: str | 
     target = names.inside(base, safe)
     if name:
         return target
-    there = names.same_name_exists(base, safe)
+    for mark in (about.version.id, about.file.id):
+        if _free(services, about, target):
+            return target
+        target = names.inside(base, names.safe_file_name(f"{Path(safe).stem}-{mark}{target.suffix}", proposed))
+    return target if _free(services, about, target) else names.inside(base, names.unique_name(base, target.name))
+
+
+def _free(services: Services, about: Subject, target: Path) -> bool:
+    """Whether nothing else has this name: no other file, and no other download that is under way."""
+    there = names.same_name_exists(target.parent, target.name)
     if there is not None and not _is_this(services, there, about.file):
-        target = names.inside(base, names.safe_file_name(f"{target.stem}-{about.version.id}{target.suffix}", proposed))
-    return target
+        return False
+    return all(_same_file(about, record) for record in claims.others(services, target))
+
+
+def _same_file(about: Subject, record: Record) -> bool:
+    return (record.params.get("version_id"), record.params.get("file_id")) == (about.version.id, about.file.id or None)
 
 
 def _is_this(services: Services, path: Path, file: File) -> bool:
-    """Whether an existing file may be the wanted one: the catalog says so by hash, or else its size does not speak against it."""
-    known = next((local for local in services.files.with_hash(file.sha256 or "") if local.path == str(path)), None)
-    if known is not None and known.unchanged:
-        return True
+    """Whether an existing file may be the wanted one: the catalog knows by hash, or else its size does not speak against it."""
+    known = services.files.at(path)
+    if known is not None and known.unchanged and known.sha256 and file.sha256:
+        return known.sha256 == file.sha256
     return path.is_file() and (file.size is None or path.stat().st_size == file.size)
 
 
@@ -177,6 +191,12 @@ def start(services: Services, version_id: int, file_id: int | None, folder: str 
     about = subject(services, version_id, file_id)
     _check_risk(about, confirmed)
     target = _target(services, about, folder, name)
+    for record in claims.others(services, target):
+        if not _same_file(about, record):
+            raise FileExists(f"Another download is about to write {target.name}.", next_step="Choose another file name.", path=str(target))
+        if record.state == "paused":
+            services.jobs.resume(record.id)
+        return record.id
     if not target.exists():
         _check_space(services, target, about.file.size or 0, "")
     params = {"version_id": version_id, "file_id": about.file.id or None, "model_id": about.model.id, "target": str(target), "confirmed": confirmed}
@@ -237,13 +257,16 @@ def run(services: Services, context: Context) -> dict[str, Any]:
     ids = {"model_id": about.model.id, "version_id": about.version.id, "file_id": about.file.id or None}
     context.remember(target=str(target), size=about.file.size or 0, title=target.name, **ids)
     context.update(bytes_total=about.file.size or 0)
-    existing = _existing(services, about, target, context)
-    if existing is not None:
-        return _finish(services, about, existing, context, already_here=True)
-    space.check_writable(target.parent)
-    _check_space(services, target, about.file.size or 0, context.job_id)
-    arrived = _fetch(services, about, target, context)
-    return _finish(services, about, arrived, context, already_here=False)
+    with claims.alone(services, target, context.job_id):
+        arrived = _existing(services, about, target, context)
+        already_here = arrived is not None
+        if arrived is None:
+            space.check_writable(target.parent)
+            _check_space(services, target, about.file.size or 0, context.job_id)
+            arrived = _fetch(services, about, target, context)
+        elif arrived.path == target:
+            Part(target).remove()  # of a process that was killed when the file had its name already
+        return _finish(services, about, arrived, context, already_here=already_here)
 
 
 def discard(params: dict[str, Any]) -> None:

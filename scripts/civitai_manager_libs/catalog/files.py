@@ -57,6 +57,9 @@ class Files:
     def of_model(self, model_id: int) -> list[LocalFile]:
         return self._select("model_id = ?", model_id)
 
+    def at(self, path: Path) -> LocalFile | None:
+        return next(iter(self._select("path = ?", str(path))), None)
+
     def with_hash(self, sha256: str) -> list[LocalFile]:
         return self._select("sha256 = ?", sha256) if sha256 else []
 

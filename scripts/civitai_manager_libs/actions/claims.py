@@ -1,0 +1,43 @@
+"""Which download writes which file: no two may share a name, or one would take the other's bytes for its own."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..errors import Busy
+from ..jobs.store import Record
+from .services import Services
+
+
+def others(services: Services, target: Path, job_id: str = "") -> list[Record]:
+    """Unfinished downloads to ``target``, letter case ignored, of every process; without the job ``job_id``."""
+    wanted = str(target).casefold()
+    return [
+        record for record in services.jobs.unfinished("download") if record.id != job_id and str(record.params.get("target")).casefold() == wanted
+    ]
+
+
+@contextlib.contextmanager
+def alone(services: Services, target: Path, job_id: str) -> Iterator[None]:
+    """While inside, no other download writes to ``target``; the lock vanishes with its process. Raises Busy."""
+    name = hashlib.sha1(str(target).casefold().encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+    path = services.thumbnails.with_name("targets") / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(str(path))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Busy(f"{target.name} is being downloaded already.") from None
+    try:
+        if any(record.state == "paused" for record in others(services, target, job_id)):
+            raise Busy(f"{target.name} is the name of a download that is paused.", next_step="Resume or cancel that one first.")
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows keeps open files
+            path.unlink()
+        lock.release()
