@@ -337,6 +337,14 @@ def test_a_different_file_is_never_overwritten(running: Any, demo: Any, same_siz
         assert chosen.error is not None and chosen.error["code"] == "file_exists"
 
 
+def quickly(application: Any, job: str) -> Any:
+    """The result of a download on a slow connection, by a new and fast one."""
+    application.jobs.pause(job)
+    finished(application, job)
+    application.jobs.resume(job)
+    return done(application, job)
+
+
 def test_two_downloads_never_share_a_name(running: Any, demo: Any) -> None:
     """Two files that want one name at the same time: neither may take the other's bytes for its own."""
     register(running, "training_data_first", "medium_file")
@@ -366,7 +374,7 @@ def test_default_names_avoid_those_that_are_being_downloaded(running: Any, demo:
     until(lambda: running.jobs.view(slow).bytes_done > 0)
     other = done(running, running.download(OTTER.version_id))
     assert Path(other["path"]).name == f"featherOtter-{OTTER.version_id}.safetensors"
-    assert done(running, slow)["path"].endswith("featherOtter.safetensors")
+    assert quickly(running, slow)["path"].endswith("featherOtter.safetensors")
 
 
 def test_the_same_file_asked_for_in_two_ways_at_once(running: Any, demo: Any) -> None:
@@ -377,7 +385,7 @@ def test_the_same_file_asked_for_in_two_ways_at_once(running: Any, demo: Any) ->
     slow = running.download(case.version_id)
     until(lambda: running.jobs.view(slow).bytes_done > 0)
     second = finished(running, running.download_link(str(case.model_id)))
-    result = done(running, slow)
+    result = quickly(running, slow)
     assert second.state == "failed" and second.error is not None and second.error["code"] == "busy"
     assert sha256(Path(result["path"])) == sha256_of(demo, case.version_id, case.file_id)
     running.jobs.retry(second.id)
