@@ -23,7 +23,9 @@ def card(page: Any, model_id: int) -> Any:
 
 
 def open_model(page: Any, model_id: int) -> None:
-    """Choose a card and wait until the panel answers for it."""
+    """Search for a model, choose its card and wait until the panel answers for it."""
+    page.fill(".cm-search", str(model_id))
+    page.wait_for_selector(".cm-count:text-is('1 model')")
     card(page, model_id).click()
     shown(page, model_id)
 
@@ -35,14 +37,14 @@ def shown(page: Any, model_id: int) -> None:
     )
 
 
-def job(app: Any, kind: str, state: str, seconds: float = 30.0) -> dict[str, Any]:
-    """The newest job of this kind, when it is in this state."""
+def download(app: Any, model_id: int, state: str, seconds: float = 30.0) -> dict[str, Any]:
+    """The newest download of this model, when it is in this state."""
 
     def found() -> dict[str, Any] | None:
-        jobs = sorted((view for view in app.jobs() if view["kind"] == kind), key=lambda view: view["created"])
+        jobs = sorted((view for view in app.jobs() if view["kind"] == "download" and view["model_id"] == model_id), key=lambda view: view["created"])
         return jobs[-1] if jobs and jobs[-1]["state"] == state else None
 
-    return until(found, seconds, f"a {kind} job that is {state}")
+    return until(found, seconds, f"a download that is {state}")
 
 
 def choose_option(page: Any, field: str, text: str) -> None:

@@ -23,10 +23,8 @@ class Chosen(NamedTuple):
 
     @classmethod
     def read(cls, text: str | None) -> Chosen:
-        try:
-            return cls(*(int(part) for part in (text or "").split(":")))
-        except (ValueError, TypeError):
-            return cls()
+        numbers = (text or "").split(":")
+        return cls(*map(int, numbers)) if len(numbers) == 3 and all(part.isdecimal() for part in numbers) else cls()
 
     def __str__(self) -> str:
         return f"{self.model_id}:{self.version_id}:{self.file_id}"

@@ -15,19 +15,19 @@ import gradio as gr
 MAJOR = int(gr.__version__.split(".")[0])
 
 
-def event_kwargs(*, js: str | None, queue: bool | None, trigger_mode: str | None, show_progress: str, major: int = MAJOR) -> dict[str, Any]:
+def event_kwargs(*, js: str | None, queue: bool | None, show_progress: str, major: int = MAJOR) -> dict[str, Any]:
     """The keyword arguments of one event listener, for a gradio of this major version.
 
     ``concurrency_limit=None`` matters on Forge: its ``queue(64)`` leaves one run at a time for each function there, so that two browsers
-    would wait for each other.
+    would wait for each other. ``trigger_mode="multiple"``: with "once" and "always_last" an event that failed never fires again on 4.40 (measured),
+    so one refusal would leave a dead button. What is asked twice is one job all the same.
     """
     found: dict[str, Any] = {"queue": queue, "show_progress": show_progress}
     if js is not None:
         found["_js" if major < 4 else "js"] = js
     if major >= 4:
         found["concurrency_limit"] = None
-        if trigger_mode is not None:
-            found["trigger_mode"] = trigger_mode
+        found["trigger_mode"] = "multiple"
     if major >= 6:
         found["api_visibility"] = "private"
     else:

@@ -100,7 +100,6 @@ def bind(
     js: str | None = None,
     on_error: str = "error",
     queue: bool | None = False,
-    trigger_mode: str | None = None,
     show_progress: str = "hidden",
     secrets: Secrets = no_secrets,
 ) -> Any:
@@ -110,4 +109,4 @@ def bind(
     """
     outputs = list(outputs) if isinstance(outputs, Sequence) and not isinstance(outputs, str) else outputs
     guarded = guard(fn, count(outputs), action=action, on_error=on_error, secrets=secrets)
-    return listener(guarded, inputs, outputs, **compat.event_kwargs(js=js, queue=queue, trigger_mode=trigger_mode, show_progress=show_progress))
+    return listener(guarded, inputs, outputs, **compat.event_kwargs(js=js, queue=queue, show_progress=show_progress))

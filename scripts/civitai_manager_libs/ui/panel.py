@@ -56,13 +56,11 @@ class Panel:
         file_fields = [self.chosen, self.state, self.confirm, self.folder, self.name, self.download]
         version_fields = [self.head, self.file, self.words, self.about, *file_fields]
         # .change, not .input: gradio 6 fires that only when a key is pressed
-        bind(self.choice.change, self.show, [self.choice, self.chosen], [self.progress, self.version, *version_fields], action="show a model",
-             trigger_mode="always_last")  # fmt: skip
+        bind(self.choice.change, self.show, [self.choice, self.chosen], [self.progress, self.version, *version_fields], action="show a model")
         bind(self.version.input, self.choose_version, [self.choice, self.chosen, self.version], version_fields, action="choose a version")
         bind(self.file.input, self.choose_file, [self.chosen, self.file], file_fields, action="choose a file")
-        bind(self.download.click, self.start_download, [self.chosen, self.folder, self.name, self.confirm], self.progress, action="download",
-             trigger_mode="once")  # fmt: skip
-        bind(self.refresh.click, self.start_refresh, self.chosen, self.progress, action="refresh a model", trigger_mode="once")
+        bind(self.download.click, self.start_download, [self.chosen, self.folder, self.name, self.confirm], self.progress, action="download")
+        bind(self.refresh.click, self.start_refresh, self.chosen, self.progress, action="refresh a model")
 
     # -- handlers ------------------------------------------------------------------------------------------------------------------------------
 

@@ -65,8 +65,8 @@ def ago(text: str | None, now: datetime.datetime | None = None) -> str:
     when = moment(text)
     if when is None:
         return ""
-    days = ((now or datetime.datetime.now(datetime.timezone.utc)) - when).days
-    ahead, days = days < 0, abs(days)
+    seconds = ((now or datetime.datetime.now(datetime.timezone.utc)) - when).total_seconds()
+    ahead, days = seconds < 0, int(abs(seconds) // 86400)
     if days == 0:
         return "today"
     for unit, length in (("year", 365), ("month", 30), ("day", 1)):

@@ -102,10 +102,10 @@ class SettingsView:
     def _bind(self, page: gr.Blocks, bind: Bind) -> None:
         bind(page.load, self.load, None, self.outputs, action="show the settings", on_error="keep")
         shown = [self.saved, *self.outputs]
-        bind(self.save.click, self.store, [self.basis, *self.fields.values()], shown, action="save the settings", trigger_mode="once")
-        bind(self.test.click, self.start_test, None, self.test_result, action="test the key", trigger_mode="once")
+        bind(self.save.click, self.store, [self.basis, *self.fields.values()], shown, action="save the settings")
+        bind(self.test.click, self.start_test, None, self.test_result, action="test the key")
         for name, button in self.removers.items():
-            bind(button.click, self._remover(name), None, shown, action=f"remove {name}", trigger_mode="once")
+            bind(button.click, self._remover(name), None, shown, action=f"remove {name}")
 
     # -- handlers ------------------------------------------------------------------------------------------------------------------------------
 

@@ -107,8 +107,8 @@ def build(application: Callable[[], Application]) -> gr.Blocks:
         return render.notices(application().notices)
 
     with page:
-        bind(register.click, start, links, [links, started], action="register", trigger_mode="once")
-        bind(links.submit, start, links, [links, started], action="register", trigger_mode="once")
+        bind(register.click, start, links, [links, started], action="register")
+        bind(links.submit, start, links, [links, started], action="register")
         bind(page.load, told, None, notices, action="show the notices", on_error="keep")
         compat.run_on_load(page, loader())
     return page
