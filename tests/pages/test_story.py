@@ -127,6 +127,7 @@ def test_a_risky_file_asks_first(app: Any, browser: Any) -> None:
     page.wait_for_selector("text=tick the box", timeout=10_000)
     assert len(app.jobs()) == count
     page.check("#cm_confirm input")
+    page.wait_for_timeout(300)  # gradio 4 takes a moment to know of the tick
     page.click("#cm_download")
     assert steps.download(app, ids.model_id, "done")["result"]["path"]
 

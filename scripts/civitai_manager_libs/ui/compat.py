@@ -19,8 +19,8 @@ def event_kwargs(*, js: str | None, queue: bool | None, show_progress: str, majo
     """The keyword arguments of one event listener, for a gradio of this major version.
 
     ``concurrency_limit=None`` matters on Forge: its ``queue(64)`` leaves one run at a time for each function there, so that two browsers
-    would wait for each other. ``trigger_mode="multiple"``: with "once" and "always_last" an event that failed never fires again on 4.40 (measured),
-    so one refusal would leave a dead button. What is asked twice is one job all the same.
+    would wait for each other. ``trigger_mode="multiple"`` is what gradio 3 always does: an event whose answer never comes
+    does not hold up the next one, and what is asked twice is one job all the same.
     """
     found: dict[str, Any] = {"queue": queue, "show_progress": show_progress}
     if js is not None:

@@ -86,7 +86,7 @@ class Routes:
         """GET cards?q=&offset=&limit=&type=&base=&state=&sort=: one page of the library."""
         query = request.query_params
         window: dict[str, Any] = {"offset": number(request, "offset", 0, 0, 1 << 31), "limit": number(request, "limit", 200, 1, 500)}
-        chosen = {name: query[name][:60] for name in ("type", "base", "state", "sort") if query.get(name)}
+        chosen: dict[str, Any] = {name: query[name][:60] for name in ("type", "base", "state", "sort") if query.get(name)}
         return answer(lambda: self.application().cards(query=query.get("q", "")[:400], **window, **chosen))
 
     def facets(self, request: Request) -> Response:
