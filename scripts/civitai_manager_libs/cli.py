@@ -1,19 +1,20 @@
 """The same actions from a terminal: ``python main.py COMMAND``.
 
 With ``--json`` one JSON document goes to standard output and nothing else; progress goes to standard error when that is a terminal.
-Exit status: 0 all well, 1 some item failed, 2 wrong usage.
+Exit status: 0 all well, 1 some item failed, 2 wrong usage, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import json
 import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 from tqdm import tqdm
@@ -26,6 +27,15 @@ from .jobs.board import View
 from .reporter import Plain
 
 OK, FAILED, USAGE = 0, 1, 2
+INTERRUPTED = 130  # by Ctrl-C, as shells have it
+
+
+class _Paused(KeyboardInterrupt):
+    """Ctrl-C while a job was watched; the job is paused."""
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self.view = view
 
 
 def parser() -> argparse.ArgumentParser:
@@ -86,6 +96,10 @@ def main(argv: list[str], make: Callable[[argparse.Namespace], Application]) -> 
         return USAGE if isinstance(exc, UsageError) else FAILED
     except BrokenPipeError:
         return FAILED
+    except KeyboardInterrupt as stop:
+        if isinstance(stop, _Paused):
+            _answer(arguments, msgspec.to_builtins(stop.view), lambda: None)
+        return INTERRUPTED
     finally:
         if application is not None:
             application.close()
@@ -232,17 +246,16 @@ def _finish(application: Application, job_id: str) -> View:
             if view.state in ("done", "failed", "cancelled", "paused"):
                 return view
     except KeyboardInterrupt:
-        jobs.pause(job_id)
-        jobs.wait(job_id, 35)
+        with contextlib.suppress(UsageError):  # it has just ended
+            jobs.pause(job_id)
+        view = jobs.wait(job_id, 35)
         bar.close()
+        if view.state != "paused":
+            return view
         print(f"\nPaused. Go on with: python main.py resume {job_id}", file=sys.stderr)
-        _stop(130)
+        raise _Paused(view) from None
     finally:
         bar.close()
-
-
-def _stop(status: int) -> NoReturn:
-    raise SystemExit(status)
 
 
 def _draw(bar: Any, view: View) -> None:

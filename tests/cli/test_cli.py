@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -198,6 +201,7 @@ def on_terminal(
 ) -> tuple[int, str, str]:
     """Run with standard error on a real terminal: status, standard output, what the terminal showed."""
     master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
     process = terminal.start(*words, stdout=subprocess.PIPE, stderr=slave)
     os.close(slave)
     shown, end = "", time.monotonic() + 60
@@ -222,22 +226,20 @@ def on_terminal(
 
 
 def test_progress_is_on_the_terminal_only(terminal: Terminal, demo: Any) -> None:
-    demo.fault("drip", path="/model/4010301", times=1, rate=40_000)
+    demo.fault("drip", path="/model/4010301", times=1, rate=100_000)
     status, out, shown = on_terminal(terminal, "download", str(OTTER.model_id), "--json")
     assert status == 0 and json.loads(out)["state"] == "done"
     assert "\r" in shown and "featherOtter.safetensors" in shown and "%" in shown
 
 
+def in_the_middle(shown: str) -> bool:
+    return re.search(r"hillOfData.* [1-9]\d*%", shown) is not None
+
+
 def test_ctrl_c_pauses_and_tells_how_to_go_on(terminal: Terminal, demo: Any, tmp_path: Path) -> None:
     demo.fault("drip", path="/model/4012900", times=1, rate=10_000_000)
-    status, out, shown = on_terminal(
-        terminal,
-        "download",
-        str(HILL.model_id),
-        until_text=lambda text: re.search(r"hillOfData.* [1-9]\d*%", text) is not None,
-        signal_then=signal.SIGINT,
-    )
-    assert status == 130 and "Traceback" not in shown
+    status, out, shown = on_terminal(terminal, "download", str(HILL.model_id), "--json", until_text=in_the_middle, signal_then=signal.SIGINT)
+    assert status == 130 and "Traceback" not in shown and json.loads(out)["state"] == "paused"
     found = re.search(r"Paused. Go on with: python main.py resume (\w+)", shown)
     assert found, shown[-500:]
     part = tmp_path / "webui" / "models" / "Stable-diffusion" / "hillOfData.safetensors.part"
