@@ -79,6 +79,14 @@ def loader() -> str:
 def build(application: Callable[[], Application]) -> gr.Blocks:
     """The tab's Blocks; nothing is asked of the application before a page opens. Its outermost element has the id ``civitai_manager``."""
     bind = functools.partial(handlers.bind, secrets=functools.partial(secrets_of, application))
+
+    def start(text: str) -> tuple[Any, str]:
+        """Register what is in the link box; it is emptied only when something was recognised."""
+        return gr.update(value=""), render.job(application().register(text or ""), "")
+
+    def told() -> str:
+        return render.notices(application().notices)
+
     page = compat.blocks(TITLE)
     with page, gr.Column(elem_id=ELEMENT):
         notices = compat.html("", "cm_notices")
@@ -98,15 +106,7 @@ def build(application: Callable[[], Application]) -> gr.Blocks:
             SettingsView(application).build(page, bind)
         compat.html(mount("tray", "Jobs"), "cm_tray")
         started = compat.html("", "cm_started")
-
-    def start(text: str) -> tuple[Any, str]:
-        """Register what is in the link box; it is emptied only when something was recognised."""
-        return gr.update(value=""), render.job(application().register(text or ""), "")
-
-    def told() -> str:
-        return render.notices(application().notices)
-
-    with page:
+        # In the same block: each time that Blocks are left, gradio builds a whole server application.
         bind(register.click, start, links, [links, started], action="register")
         bind(links.submit, start, links, [links, started], action="register")
         bind(page.load, told, None, notices, action="show the notices", on_error="keep")
