@@ -18,8 +18,8 @@ def many_cards(route: Any) -> None:
     query = {name: values[0] for name, values in parse_qs(urlsplit(route.request.url).query).items()}
     offset, limit = int(query["offset"]), int(query["limit"])
     items = [
-        {"id": number, "name": f"Model {number}", "type": "LORA", "base_model": "SDXL 1.0", "creator": "someone", "state": "registered", "thumbnail": "",
-         "gone": False, "version_count": 1, "nsfw_level": 1}
+        {"id": number, "name": f"Model {number}", "type": "LORA", "base_model": "SDXL 1.0", "creator": "someone", "state": "registered",
+         "thumbnail": "", "gone": False, "version_count": 1, "nsfw_level": 1}
         for number in range(offset + 1, min(MANY, offset + limit) + 1)
     ]  # fmt: skip
     route.fulfill(status=200, content_type="application/json", body=json.dumps({"total": MANY, "offset": offset, "items": items, "revision": 1}))
@@ -111,6 +111,7 @@ def test_our_scripts_may_be_loaded_twice(app: Any, browser: Any) -> None:
 
 def test_a_dropped_link_is_registered(app: Any, browser: Any) -> None:
     page = browser.open(app.url)
+    page.wait_for_selector("#civitai_manager.cm-ready .cm-connection:has-text('Connected')")
     ids = SPECIAL["pending_scan"]
     page.evaluate(
         """(text) => {
