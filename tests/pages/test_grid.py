@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from demo.specials import SPECIAL
-from tests.hostapp.harness import until
 from tests.pages import steps
 
 MANY = 10_000
@@ -124,7 +123,7 @@ def test_a_dropped_link_is_registered(app: Any, browser: Any) -> None:
     }""",
         f"[InternetShortcut]\r\nURL=https://civitai.com/models/{ids.model_id}\r\n",
     )
-    until(lambda: any(card["id"] == ids.model_id for card in app.cards()), 20, "the dropped model")
+    steps.card(page, ids.model_id).wait_for(timeout=20_000)  # waits in the page: its requests pass through this thread
     steps.shown(page, ids.model_id)
 
 
