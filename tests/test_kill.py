@@ -103,7 +103,6 @@ class Batch:
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert db.execute("PRAGMA foreign_key_check").fetchall() == []
         db.close()
-        assert len(list((self.folder / "data" / "engines").iterdir())) == 0
 
 
 def test_kill_9_at_20_random_moments_loses_nothing(tmp_path: Path, demo: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -448,6 +449,19 @@ def test_an_engine_closed_by_another_thread_lets_its_lock_go(house: House) -> No
     assert not held.is_locked
     with FileLock(str(path), timeout=0):
         pass
+
+
+def test_locks_of_killed_engines_are_swept_away(house: House) -> None:
+    folder = house.folder / "engines"
+    folder.mkdir()
+    for name in ("killed", "alive", "new"):
+        (folder / f"{name}.lock").touch()
+    for name in ("killed", "alive"):
+        os.utime(folder / f"{name}.lock", (time.time() - 100, time.time() - 100))
+    with FileLock(str(folder / "alive.lock")):
+        os.utime(folder / "alive.lock", (time.time() - 100, time.time() - 100))
+        engine = house.engine(work=lambda context: None)
+        assert {path.stem for path in folder.glob("*.lock")} == {"alive", "new", engine.board.boot}
 
 
 def test_a_job_of_a_kind_that_this_program_does_not_know_is_left_alone(house: House) -> None:

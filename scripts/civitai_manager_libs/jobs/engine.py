@@ -74,6 +74,7 @@ class Engine:
         self._alive.acquire(timeout=0)
         self._seen = self._store.last_change()[0]
         self._reap("queued")
+        self._sweep()
         for record in self._store.recent(100):
             self._show(record)
         if resume:
@@ -345,3 +346,10 @@ class Engine:
                 freed += self._store.disown(owner, state)
                 (self._locks / f"{owner}.lock").unlink(missing_ok=True)
         return freed
+
+    def _sweep(self) -> None:
+        """Remove the locks of killed engines that had no work. Young ones stay: their engines may be about to take them."""
+        for path in self._locks.glob("*.lock"):
+            with contextlib.suppress(OSError):
+                if path.stem != self.board.boot and time.time() - path.stat().st_mtime > 60 and self._is_dead(path.stem):
+                    path.unlink()
