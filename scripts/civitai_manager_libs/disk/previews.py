@@ -73,7 +73,7 @@ def _thumbnail(data: bytes, max_side: int) -> tuple[bytes, str] | None:
     if orientation is not None:
         small = small.transpose(orientation)
     out = io.BytesIO()
-    small.save(out, "JPEG", quality=85, optimize=True, progressive=True)
+    small.save(out, "JPEG", quality=85)  # plain: optimizing costs more than all the rest and saves a tenth of 40 KB
     return out.getvalue(), "jpeg"
 
 
@@ -107,7 +107,7 @@ def _as_rgb(image: PILImage.Image, max_side: int) -> PILImage.Image:
         image = _eight_bit(image)
     transparent = mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
     image = image.convert("RGBA" if transparent else "RGB")
-    image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     if image.mode == "RGBA":
         ground = Image.new("RGB", image.size, _NEUTRAL)
         ground.paste(image, mask=image.getchannel("A"))
