@@ -192,7 +192,7 @@ def thumbnail(application: Any, case: Any) -> Image.Image | None:
     assert mime == "image/jpeg" and tag and len(data) < 200_000
     picture = Image.open(io.BytesIO(data))
     picture.load()
-    assert max(picture.size) <= 512
+    assert max(picture.size) <= 720
     return picture
 
 

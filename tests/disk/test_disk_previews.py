@@ -240,3 +240,26 @@ def test_importing_needs_no_pillow() -> None:
     scripts = str(Path(__file__).resolve().parents[2] / "scripts")
     code = f"import sys; sys.path.insert(0, {scripts!r}); import civitai_manager_libs.disk.previews; assert 'PIL' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def jpeg(size: tuple[int, int], **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.effect_noise(size, 60).convert("RGB").save(out, "JPEG", **options)
+    return out.getvalue()
+
+
+def test_a_jpeg_of_thumbnail_size_is_kept_as_it_came() -> None:
+    data = jpeg((200, 300))
+    assert previews.thumbnail(data, 300) == (data, "jpeg")
+
+
+def test_a_broken_jpeg_of_thumbnail_size_is_noticed() -> None:
+    data = jpeg((200, 300))
+    assert previews.thumbnail(data[: len(data) // 2], 300) is None
+
+
+def test_a_jpeg_that_says_more_than_its_picture_is_packed_anew() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "secret place"
+    made = previews.thumbnail(jpeg((200, 300), exif=exif), 300)
+    assert made is not None and b"secret place" not in made[0]

@@ -19,6 +19,7 @@ from .services import Services
 log = logging.getLogger(__name__)
 
 WIDTH = 450  # pixels asked of the image server; the nearest size that it keeps
+LONGEST = 720  # pixels: portraits of that width pass as they come
 
 
 def file_of(services: Services, model_id: int) -> Path:
@@ -75,7 +76,7 @@ def run(services: Services, context: Context) -> dict[str, Any]:
 
 def store(services: Services, model_id: int, data: bytes, url: str, *, chosen: bool = False) -> bool:
     """Make a thumbnail of any picture's bytes; False when they are no picture. Raises NoSpace, NotWritable."""
-    made = previews.thumbnail(data)
+    made = previews.thumbnail(data, LONGEST)
     if made is None:
         return False
     atomic.write(file_of(services, model_id), made[0])
