@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from . import __version__
-from .actions import account, download, rebuild, register, thumbnails, views
+from .actions import account, destination, download, rebuild, register, thumbnails, views
 from .actions.services import Services
 from .catalog.database import Database
 from .catalog.files import Files
@@ -141,7 +141,7 @@ class Application:
 
     def folder_choices(self, version_id: int, file_id: int | None = None) -> dict[str, Any]:
         """Folders and name for a download: choices, default, name, kind."""
-        return download.choices(self.services, version_id, file_id)
+        return destination.choices(self.services, version_id, file_id)
 
     def thumbnail(self, model_id: int) -> tuple[bytes, str, str] | None:
         """(bytes, MIME type, content tag), or None."""

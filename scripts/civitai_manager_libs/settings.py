@@ -29,6 +29,8 @@ from .errors import BadSetting, NotWritable
 log = logging.getLogger(__name__)
 
 APP = "civitai-manager"
+TEMPLATE_PARTS = ("base_model", "creator", "model", "version", "type", "model_id", "version_id")
+TEMPLATE_PART = re.compile(r"\{([^{}]*)\}")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -88,7 +90,24 @@ def _convert(name: str, value: Any) -> Any:
         raise BadSetting(f"The setting {name} has a value that cannot be used: {exc}.") from None
     if name == "civitai_url":
         value = check_url(value)
+    elif name == "subfolder_template":
+        check_template(value)
     return value
+
+
+def check_template(template: str) -> None:
+    """Raises BadSetting, naming what is wrong, for a template that ``subfolder`` could not follow."""
+    for part in TEMPLATE_PART.findall(template):
+        if part not in TEMPLATE_PARTS:
+            known = " ".join(f"{{{name}}}" for name in TEMPLATE_PARTS)
+            raise BadSetting(f"The subfolder template has an unknown part {{{part}}}. Known are {known}.", part=part)
+    literal = TEMPLATE_PART.sub("", template)
+    if "{" in literal or "}" in literal:
+        raise BadSetting("The subfolder template has a brace { or } without its partner.")
+    if re.match(r"[/\\]|[A-Za-z]:|~", template) or ".." in [segment.strip() for segment in re.split(r"[/\\]", template)]:
+        raise BadSetting("The subfolder template must stay below the model folder: no leading slash or drive, no '..'.")
+    if "\0" in template:
+        raise BadSetting("The subfolder template holds a character that no folder can have.")
 
 
 def check_url(url: str) -> str:

@@ -113,10 +113,10 @@ def test_files_go_where_their_loader_looks(running: Any, name: str, at: int) -> 
     assert Path(result["path"]).parent == webui(running) / FOLDERS[name, at]
 
 
-def test_a_config_lies_beside_its_model_under_its_name(running: Any, tmp_path: Path) -> None:
+def test_a_config_lies_beside_its_model_under_its_name(running: Any) -> None:
     register(running, "config_yaml")
     case = SPECIAL["config_yaml"]
-    elsewhere = tmp_path / "elsewhere"
+    elsewhere = webui(running) / "models" / "Lora" / "elsewhere"
     model = Path(done(running, running.download(case.version_id, case.file_id, str(elsewhere), "myBridge"))["path"])
     assert model == elsewhere / "myBridge.safetensors", "the loader goes by the ending"
     config = Path(done(running, running.download(case.version_id, case.file_id + 1))["path"])
@@ -151,8 +151,19 @@ def test_a_name_that_is_given_stays_inside_too(running: Any, name: str) -> None:
 
 def test_a_relative_folder_is_refused(running: Any) -> None:
     register(running, "training_data_first")
-    with pytest.raises(UsageError, match="not an absolute folder"):
+    with pytest.raises(UsageError, match="not a model folder"):
         running.download(OTTER.version_id, None, "models/Lora")
+    link = f"https://civitai.com/models/{OTTER.model_id}"
+    assert "not an absolute folder" in failed(running, running.download_link(link, folder="models/Lora"))["message"]
+
+
+def test_a_page_can_only_choose_model_folders(running: Any, tmp_path: Path) -> None:
+    register(running, "training_data_first")
+    lora = webui(running) / "models" / "Lora"
+    for folder in (tmp_path, lora.parent, lora / ".." / ".." / "x", Path("/etc")):
+        with pytest.raises(UsageError, match="not a model folder"):
+            running.download(OTTER.version_id, None, str(folder))
+    assert Path(done(running, running.download(OTTER.version_id, None, str(lora / "mine")))["path"]).parent == lora / "mine"
 
 
 def test_subfolders_follow_the_template(tmp_path: Path, demo: Any) -> None:
@@ -525,16 +536,17 @@ def test_everything_that_is_queued_has_to_fit(tmp_path: Path, demo: Any) -> None
     big = SPECIAL["big_file"]
     code = f"""
 application = started()
+models = application.host.folders()["checkpoint"][0]
 first = application.download({big.version_id})
 until(lambda: application.jobs.view(first).bytes_done > 0)
 try:
-    application.download({big.version_id}, None, str(folder), "another")
+    application.download({big.version_id}, None, str(models), "another")
 except CivitaiManagerError as exc:
     print(exc.code, "queued" in exc.message)
 print(failed(application, application.download_link("{big.model_id}", folder=str(folder / "third")))["code"])
 application.jobs.cancel(first)
 finished(application, first)
-second = application.download({big.version_id}, None, str(folder), "another")
+second = application.download({big.version_id}, None, str(models), "another")
 until(lambda: application.jobs.view(second).bytes_done > 0)
 application.jobs.cancel(second)
 finished(application, second)
@@ -583,9 +595,10 @@ application.close()
     assert not [one for one in demo.requests if "/download/" in one["path"]]
 
 
-def test_a_folder_that_is_a_file(running: Any, tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file(running: Any) -> None:
     register(running, "training_data_first")
-    blocker = tmp_path / "blocker"
+    blocker = webui(running) / "models" / "Lora" / "blocker"
+    blocker.parent.mkdir(parents=True)
     blocker.write_text("a file")
     error = failed(running, running.download(OTTER.version_id, None, str(blocker / "below")))
     assert error["code"] == "not_writable" and str(blocker) in error["message"]

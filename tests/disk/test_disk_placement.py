@@ -8,6 +8,7 @@ import pytest
 from civitai_manager_libs.disk import placement
 from civitai_manager_libs.errors import BadSetting
 from civitai_manager_libs.host import FOLDER_KINDS
+from civitai_manager_libs.settings import check_template
 
 MODEL_TYPES = {
     "Checkpoint": "checkpoint", "TextualInversion": "embedding", "Hypernetwork": "hypernetwork",
@@ -82,14 +83,14 @@ def test_subfolder_never_escapes(tmp_path: Path) -> None:
 )
 def test_bad_templates(template: str) -> None:
     with pytest.raises(BadSetting):
-        placement.check_template(template)
+        check_template(template)
     with pytest.raises(BadSetting):
         placement.subfolder(template, VALUES)
 
 
 def test_a_bad_template_names_the_part() -> None:
     with pytest.raises(BadSetting, match=r"\{modle\}.*\{base_model\}"):
-        placement.check_template("{modle}/{type}")
+        check_template("{modle}/{type}")
 
 
 def test_default_folders(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Download one file of a version: which file, which folder, which name, is there room; then fetch, verify, describe, and tell the host."""
+"""Download one file of a version: is there room; then fetch, verify, describe, and tell the host."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ import msgspec
 
 from ..catalog.files import LocalFile
 from ..civitai import payloads, references
-from ..civitai.payloads import File, Model, Version
 from ..disk import hashing, names, placement, previews, space
 from ..disk.sidecars import civitai_info, webui_json
-from ..errors import CivitaiManagerError, FileExists, NeedsConfirmation, NoSpace, NotALink, NotFound, NothingToDownload, UsageError
+from ..errors import CivitaiManagerError, FileExists, NeedsConfirmation, NoSpace, NotALink, NothingToDownload
 from ..jobs.context import Context
-from ..jobs.store import Record
 from ..reporter import Patience
 from ..transfer.download import Arrived, Download, Wanted, Wire
 from ..transfer.partial import Identity, Part
-from . import claims, register
+from . import claims, destination, register
 from .services import Services
+from .subject import Subject, risk, subject
 
 log = logging.getLogger(__name__)
 
@@ -29,170 +28,16 @@ SPARE = 64 << 20  # bytes that stay free on the disk: the catalog, sidecars and 
 PREVIEW_WIDTH = 800  # pixels
 TEXT_ENDINGS = (".json", ".yaml", ".yml", ".txt", ".xml", ".html", ".csv", ".md")
 
-
-class Subject(msgspec.Struct):
-    """A file of Civitai's with everything around it. The raw objects go into sidecars."""
-
-    model: Model
-    version: Version
-    file: File
-    model_raw: dict[str, Any]
-    version_raw: dict[str, Any]
-
-    @property
-    def kind(self) -> str:
-        """The kind of folder that the file belongs into."""
-        return placement.folder_kind(self.file.type, self.model.type, self.file.name, self.file.format)
-
-
-# -- choosing
-
-
-def subject(services: Services, version_id: int, file_id: int | None = None) -> Subject:
-    """What is known of a file of a registered version, its primary file by default. Raises NotFound, NothingToDownload."""
-    model_id = services.models.model_of_version(version_id)
-    raw = services.models.body(model_id) if model_id is not None else None
-    if raw is None:
-        raise NotFound(f"Version {version_id} is not registered.", next_step="Register its model first.")
-    model = payloads.model(raw)
-    version = next((one for one in model.versions if one.id == version_id), None)
-    if version is None:
-        raise NotFound(f"{model.name} no longer has the version {version_id}.", next_step="Refresh the model and choose another version.")
-    file = next((one for one in version.files if one.id == file_id), None) if file_id else version.primary
-    if file is None:
-        raise NothingToDownload(f"{model.name}, {version.name}: Civitai lists no {'such file' if file_id else 'file'}.")
-    version_raw = next(one for one in raw["modelVersions"] if isinstance(one, dict) and str(one.get("id")) == str(version_id))
-    return Subject(model, version, file, raw, version_raw)
-
-
-def risk(file: File) -> str:
-    """Why a file should not be downloaded without a second thought, as a sentence; '' when nothing speaks against it."""
-    if file.scan == "Danger":
-        return "Civitai's scan says that this file is dangerous."
-    if file.is_pickle:
-        results = {"Success": "Civitai's scan found nothing", "Pending": "Civitai has not scanned it yet"}
-        scanned = results.get(file.scan, "Civitai's scan did not clear it")
-        return f"This is a pickle file: it can run code when it is loaded. {scanned}."
-    return ""
-
-
-def folders(services: Services, about: Subject) -> list[Path]:
-    """The host's folders for this file, the one for new files first, without repetitions."""
-    known = services.host.folders()
-    return list(dict.fromkeys(known.get(about.kind) or known["other"]))
-
-
-def default_folder(services: Services, about: Subject) -> Path:
-    """Where the file goes when nobody chooses: beside its model file if it only works there, else the host's folder and the template's subfolder."""
-    if placement.is_companion(about.file.type):
-        partner = _partner(services, about)
-        if partner is not None:
-            return partner.parent
-    base = folders(services, about)[0]
-    values = {
-        "base_model": about.version.base_model,
-        "creator": about.model.creator.username if about.model.creator else "",
-        "model": about.model.name,
-        "version": about.version.name,
-        "type": about.model.type,
-        "model_id": about.model.id,
-        "version_id": about.version.id,
-    }
-    below = placement.subfolder(services.settings.subfolder_template, values)
-    return names.inside(base, *below.split("/")) if below else base
-
-
-def default_name(services: Services, about: Subject) -> str:
-    """The file's name made safe. Variants that share one name are told apart by what differs between them."""
-    file, version = about.file, about.version
-    fallback = f"{names.safe_name(about.model.name, 'model')}-{version.id}"
-    name = names.safe_file_name(file.name, fallback)
-    stem, ending = (name[: name.rindex(".")], name[name.rindex(".") :]) if "." in name else (name, "")
-    if placement.is_companion(file.type):
-        partner = _partner(services, about) or Path(names.safe_file_name(version.primary.name if version.primary else file.name, fallback))
-        return partner.stem + ending
-    twins = [other for other in version.files if other.id != file.id and other.name.casefold() == file.name.casefold()]
-    if twins:
-        marks = [mark for mark in (file.fp, file.quant, file.size_kind) if mark]
-        mine = "-".join(marks)
-        if not mine or any("-".join(mark for mark in (o.fp, o.quant, o.size_kind) if mark) == mine for o in twins):
-            mine = "-".join([*marks, str(file.id)])
-        if file is not version.primary:
-            stem += f".{mine}"
-    return names.safe_file_name(stem + ending, fallback)
-
-
-def _partner(services: Services, about: Subject) -> Path | None:
-    """The model file of the same version that is here already."""
-    primary = about.version.primary
-    for local in services.files.of_model(about.model.id):
-        if primary and local.version_id == about.version.id and local.file_id == primary.id and local.unchanged:
-            return Path(local.path)
-    return None
-
-
-def choices(services: Services, version_id: int, file_id: int | None) -> dict[str, Any]:
-    """For the side panel: the folders to choose from, the one that would be taken, and the name."""
-    about = subject(services, version_id, file_id)
-    default = default_folder(services, about)
-    return {
-        "choices": list(dict.fromkeys([str(default), *map(str, folders(services, about))])),
-        "default": str(default),
-        "name": default_name(services, about),
-        "kind": about.kind,
-    }
-
-
-def _target(services: Services, about: Subject, folder: str | None, name: str | None) -> Path:
-    """Where the file is to be. Raises UsageError for a folder or a name that cannot be used."""
-    if folder and not Path(folder).is_absolute():
-        raise UsageError(f"{folder!r} is not an absolute folder.", next_step="Choose one of the offered folders, or give a full path.")
-    base = Path(folder) if folder else default_folder(services, about)
-    proposed = default_name(services, about)
-    safe = names.safe_file_name(name, proposed) if name else proposed
-    ending = Path(proposed).suffix
-    if ending and Path(safe).suffix.lower() != ending.lower():
-        safe = names.safe_file_name(safe + ending, proposed)  # the loader goes by the ending
-    target = names.inside(base, safe)
-    if name:
-        return target
-    for mark in (about.version.id, about.file.id):
-        if _free(services, about, target):
-            return target
-        target = names.inside(base, names.safe_file_name(f"{Path(safe).stem}-{mark}{target.suffix}", proposed))
-    return target if _free(services, about, target) else names.inside(base, names.unique_name(base, target.name))
-
-
-def _free(services: Services, about: Subject, target: Path) -> bool:
-    """Whether nothing else has this name: no other file, and no other download that is under way."""
-    there = names.same_name_exists(target.parent, target.name)
-    if there is not None and not _is_this(services, there, about.file):
-        return False
-    return all(_same_file(about, record) for record in claims.others(services, target))
-
-
-def _same_file(about: Subject, record: Record) -> bool:
-    return (record.params.get("version_id"), record.params.get("file_id")) == (about.version.id, about.file.id or None)
-
-
-def _is_this(services: Services, path: Path, file: File) -> bool:
-    """Whether an existing file may be the wanted one: the catalog knows by hash, or else its size does not speak against it."""
-    known = services.files.at(path)
-    if known is not None and known.unchanged and known.sha256 and file.sha256:
-        return known.sha256 == file.sha256
-    return path.is_file() and (file.size is None or path.stat().st_size == file.size)
-
-
 # -- asking for it
-
 
 def start(services: Services, version_id: int, file_id: int | None, folder: str | None, name: str | None, confirmed: bool) -> str:
     """Start the job for a file of a registered version; its id. What can be refused at once is: NeedsConfirmation, NoSpace, NothingToDownload..."""
     about = subject(services, version_id, file_id)
     _check_risk(about, confirmed)
-    target = _target(services, about, folder, name)
+    destination.check_offered(services, about, folder)
+    target = destination.target(services, about, folder, name)
     for record in claims.others(services, target):
-        if not _same_file(about, record):
+        if not destination.same_file(about, record):
             raise FileExists(f"Another download is about to write {target.name}.", next_step="Choose another file name.", path=str(target))
         if record.state == "paused":
             services.jobs.resume(record.id)
@@ -253,7 +98,8 @@ def run(services: Services, context: Context) -> dict[str, Any]:
     context.update(text="looking up the file")
     about = _subject_of_job(services, context)
     _check_risk(about, bool(context.params.get("confirmed")))
-    target = Path(context.params["target"]) if context.params.get("target") else _target(services, about, context.params.get("folder"), None)
+    known = context.params.get("target")
+    target = Path(known) if known else destination.target(services, about, context.params.get("folder"), None)
     ids = {"model_id": about.model.id, "version_id": about.version.id, "file_id": about.file.id or None}
     context.remember(target=str(target), size=about.file.size or 0, title=target.name, **ids)
     context.update(bytes_total=about.file.size or 0)
@@ -327,7 +173,7 @@ def _existing(services: Services, about: Subject, target: Path, context: Context
 
 def _usable(services: Services, about: Subject, local: LocalFile) -> bool:
     """Whether a copy elsewhere serves: it lies in one of the folders that this host reads for this kind of file."""
-    return any(folder in Path(local.path).parents for folder in folders(services, about))
+    return any(folder in Path(local.path).parents for folder in destination.folders(services, about))
 
 
 def _fetch(services: Services, about: Subject, target: Path, context: Context) -> Arrived:

@@ -8,8 +8,8 @@ from typing import Any
 from ..catalog.files import LocalFile
 from ..civitai import payloads
 from ..civitai.payloads import File, Model, Version
-from . import download
 from .services import Services
+from .subject import risk
 
 
 def model_view(services: Services, model_id: int) -> dict[str, Any] | None:
@@ -47,5 +47,5 @@ def _file(version: Version, file: File, here: list[LocalFile]) -> dict[str, Any]
     local = [one.path for one in here if one.version_id == version.id and one.file_id == file.id and one.unchanged]
     return {
         "id": file.id, "name": file.name, "type": file.type, "size": file.size, "label": file.label, "scan": file.scan,
-        "scan_message": file.scan_message, "risk": download.risk(file), "primary": file is version.primary, "sha256": file.sha256, "local": local,
+        "scan_message": file.scan_message, "risk": risk(file), "primary": file is version.primary, "sha256": file.sha256, "local": local,
     }  # fmt: skip

@@ -3,7 +3,7 @@
 Types are Civitai's (file types and model types, as of August 2026); the lists grow, so an unknown file type follows the model and an unknown
 model type goes to "other". Kinds are those of ``host.FOLDER_KINDS``.
 
-Subfolders follow a template such as ``{base_model}/{creator}``; ``PARTS`` are what it may name.
+Subfolders follow a template such as ``{base_model}/{creator}``; ``settings.TEMPLATE_PARTS`` are what it may name.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import BadSetting
+from ..settings import TEMPLATE_PART, check_template
 from .names import safe_name
 
-PARTS = ("base_model", "creator", "model", "version", "type", "model_id", "version_id")
 UNKNOWN = "Unknown"
 
 # Keys without blanks and in lower case: "Text Encoder" and "TextEncoder" are one. What is not here goes with its model.
@@ -81,7 +80,6 @@ _FOLDERS: dict[str, tuple[str, ...]] = {
     "other": ("models/Other",),
 }
 
-_PART = re.compile(r"\{([^{}]*)\}")
 
 
 def _key(text: str | None) -> str:
@@ -108,25 +106,10 @@ def is_companion(file_type: str | None) -> bool:
     return _key(file_type) == "config"
 
 
-def check_template(template: str) -> None:
-    """Raises BadSetting, naming what is wrong, for a template that ``subfolder`` could not follow."""
-    for part in _PART.findall(template):
-        if part not in PARTS:
-            known = " ".join(f"{{{name}}}" for name in PARTS)
-            raise BadSetting(f"The subfolder template has an unknown part {{{part}}}. Known are {known}.", part=part)
-    literal = _PART.sub("", template)
-    if "{" in literal or "}" in literal:
-        raise BadSetting("The subfolder template has a brace { or } without its partner.")
-    if re.match(r"[/\\]|[A-Za-z]:|~", template) or ".." in [segment.strip() for segment in re.split(r"[/\\]", template)]:
-        raise BadSetting("The subfolder template must stay below the model folder: no leading slash or drive, no '..'.")
-    if "\0" in template:
-        raise BadSetting("The subfolder template holds a character that no folder can have.")
-
-
 def subfolder(template: str, values: Mapping[str, object]) -> str:
     """The template filled in: a relative path with ``/``, every part safe, "" for an empty template. Raises BadSetting as ``check_template``.
 
-    ``values`` maps names of ``PARTS`` to anything; what is missing or empty becomes "Unknown". A value never makes a further level.
+    ``values`` maps names of ``settings.TEMPLATE_PARTS`` to anything; what is missing or empty becomes "Unknown". A value never makes a further level.
     """
     template = template.strip()
     check_template(template)
@@ -136,7 +119,7 @@ def subfolder(template: str, values: Mapping[str, object]) -> str:
         return safe_name("" if value is None else str(value), UNKNOWN)
 
     segments = [segment.strip() for segment in re.split(r"[/\\]", template)]
-    return "/".join(safe_name(_PART.sub(fill, segment), UNKNOWN) for segment in segments if segment.strip(". "))
+    return "/".join(safe_name(TEMPLATE_PART.sub(fill, segment), UNKNOWN) for segment in segments if segment.strip(". "))
 
 
 def default_folders(root: Path) -> dict[str, list[Path]]:
