@@ -65,7 +65,7 @@ def check_untouched(files: dict[str, str]) -> None:
     assert {path: sha256(Path(path)) for path in files} == files
 
 
-@pytest.mark.parametrize("garbage", [b"this is no database at all " * 400, os.urandom(40_960)])
+@pytest.mark.parametrize("garbage", [b"this is no database at all " * 400, os.urandom(40_960), b""])
 def test_garbage_is_set_aside_and_the_library_comes_back_from_sidecars(furnished: tuple[Path, dict[str, str]], demo: Any, garbage: bytes) -> None:
     folder, files = furnished
     catalog = folder / "data" / "catalog.db"
@@ -114,7 +114,7 @@ def test_what_is_still_readable_is_saved_with_date_and_note(furnished: tuple[Pat
     folder, files = furnished
     catalog = folder / "data" / "catalog.db"
     with sqlite3.connect(catalog) as db:
-        db.execute("UPDATE models SET registered = '2020-02-02T00:00:00+00:00'")
+        db.execute("UPDATE models SET registered = '2020-02-02T00:00:00+00:00', thumbnail_chosen = 1")
         (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'jobs'").fetchone()
         size = db.execute("PRAGMA page_size").fetchone()[0]
         db.commit()
@@ -123,9 +123,13 @@ def test_what_is_still_readable_is_saved_with_date_and_note(furnished: tuple[Pat
     with catalog.open("r+b") as out:
         out.seek((root - 1) * size)
         out.write(b"\xff" * size)
+    for sidecar in (folder / "webui").rglob("*.civitai.info"):
+        sidecar.unlink()  # the records of files come back all the same
     application = reopened_after_trouble(folder, demo)
     try:
         assert rebuilt(application)["saved"] == 22
+        assert application.services.models.row(FIRST[0])["thumbnail_chosen"] == 1
+        assert {record.sha256 for case in DOWNLOADED for record in application.services.files.of_model(case.model_id)} == set(files.values())
         assert application.cards(limit=1000)["total"] == 22
         view = application.model_view(FIRST[0])
         assert view is not None and (view["note"], view["registered"]) == ("keep me", "2020-02-02T00:00:00+00:00")

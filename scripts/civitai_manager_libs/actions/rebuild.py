@@ -25,7 +25,8 @@ def start(services: Services, damaged: Path | None) -> str:
 
 def run(services: Services, context: Context) -> dict[str, Any]:
     """The job: how many models came back from the damaged catalog, how many from sidecars, and how many files were recognised."""
-    saved = _from_catalog(services, context, Path(context.params["damaged"])) if context.params.get("damaged") else 0
+    damaged = Path(context.params.get("damaged") or "")
+    saved = _from_catalog(services, context, damaged) if damaged.is_file() else 0
     described = files = 0
     folders = list(dict.fromkeys(folder for group in services.host.folders().values() for folder in group))
     for path in local_models.iter_model_files(folders):
@@ -41,7 +42,8 @@ def run(services: Services, context: Context) -> dict[str, Any]:
             continue
         described += _describe(services, info, version)
         files += 1
-        _link(services, path, version)
+        if services.files.at(path) is None:
+            _link(services, path, version)
         context.update(done=saved + files, text=path.name)
         _picture(services, path, version.model_id)
     return {"saved": saved, "described": described, "files": files}
@@ -58,9 +60,13 @@ def _from_catalog(services: Services, context: Context, damaged: Path) -> int:
         if services.models.row(model.id) is None:
             services.models.save(register.entry_of(model), saved.body)
             services.models.set_own(model.id, saved.registered, saved.note)
-            _known_picture(services, model.id)
+            _known_picture(services, model.id, saved.thumbnail_url, chosen=saved.thumbnail_chosen)
             count += 1
             context.update(done=count, text=model.name)
+    for record in salvage.files(damaged):
+        context.check()
+        if record.unchanged:
+            services.files.add(Path(record.path), record.sha256, model_id=record.model_id, version_id=record.version_id, file_id=record.file_id)
     return count
 
 
@@ -102,7 +108,7 @@ def _picture(services: Services, path: Path, model_id: int) -> None:
                 log.info("rebuild: %s cannot be read: %s", beside.name, exc)
 
 
-def _known_picture(services: Services, model_id: int) -> bool:
+def _known_picture(services: Services, model_id: int, url: str = "", *, chosen: bool = False) -> bool:
     """The thumbnails outlive the catalog."""
     path = thumbnails.file_of(services, model_id)
-    return path.exists() and thumbnails.store(services, model_id, path.read_bytes(), "")
+    return path.exists() and thumbnails.store(services, model_id, path.read_bytes(), url, chosen=chosen)

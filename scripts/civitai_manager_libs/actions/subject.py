@@ -28,7 +28,6 @@ class Subject(msgspec.Struct):
         return placement.folder_kind(self.file.type, self.model.type, self.file.name, self.file.format)
 
 
-
 def subject(services: Services, version_id: int, file_id: int | None = None) -> Subject:
     """What is known of a file of a registered version, its primary file by default. Raises NotFound, NothingToDownload."""
     model_id = services.models.model_of_version(version_id)

@@ -123,6 +123,8 @@ class Database:
             raise NotWritable(f"The data folder {self.path.parent} cannot be made ({exc.strerror}).") from exc
         with self._alone():
             try:
+                if self.path.exists() and self.path.stat().st_size == 0:  # what a crash of the machine may leave
+                    raise sqlite3.DatabaseError("the file is empty")
                 self._migrate()
             except sqlite3.OperationalError as exc:
                 raise _explained(exc, self.path) from exc
