@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from demo.specials import SPECIAL
-from tests.hostapp.harness import until
+from tests.hostapp.harness import open_tab, until
 
 
 def link(demo: Any, name: str) -> str:
@@ -35,6 +35,13 @@ def shown(page: Any, model_id: int) -> None:
     page.wait_for_function(
         "id => (document.querySelector('#cm_head [data-cm-choice]')?.dataset.cmChoice || '').split(':')[2] === String(id)", arg=model_id
     )
+
+
+def reload(page: Any) -> None:
+    """Load the page anew and show our tab."""
+    page.reload()
+    open_tab(page)
+    page.wait_for_selector("#civitai_manager.cm-ready .cm-connection:has-text('Connected')")
 
 
 def download(app: Any, model_id: int, state: str, seconds: float = 30.0) -> dict[str, Any]:
