@@ -112,12 +112,17 @@
             if (at >= 0) { example(place, pictures[at]); }
             cm.text(label, at < 0 ? pictures.length + (pictures.length === 1 ? " picture" : " pictures") + " on Civitai" : (at + 1) + " of " + pictures.length);
             back.disabled = at < 0;
+            use.hidden = at < 0;
             next.disabled = at >= pictures.length - 1;
         };
         const back = cm.button("left", "Previous picture", () => show(-1));
         const next = cm.button("right", "Next picture, from Civitai", () => show(1));
-        place.append(cm.node("span", {class: "cm-picture-bar"}, back, label, next));
+        const use = cm.button("check", "Use this picture on the card", () => useOnCard(pictures[at].source));
+        place.append(cm.node("span", {class: "cm-picture-bar"}, back, label, use, next));
         show(0);
+    }
+    async function useOnCard(url) {
+        try { await cm.post("models/" + model + "/thumbnail", {url: url}); cm.hurry(); } catch (error) { cm.say(cm.sentence(error)); }
     }
     function example(place, picture) {
         const video = picture.type === "video";

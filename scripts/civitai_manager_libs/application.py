@@ -148,4 +148,9 @@ class Application:
         return thumbnails.read(self.services, model_id)
 
     def set_note(self, model_id: int, note: str) -> None:
-        self.services.models.set_note(model_id, note.strip())
+        """Keep a person's own words about a registered model. Raises NotFound."""
+        row = self.services.models.row(model_id)
+        if row is None:
+            raise NotFound(f"The model {model_id} is not registered.")
+        if row["note"] != note.strip():
+            self.services.models.set_note(model_id, note.strip())

@@ -142,7 +142,7 @@ class Models:
     def cards(
         self, query: str = "", *, type: str = "", base: str = "", state: str = "", sort: str = "registered", offset: int = 0, limit: int = 200
     ) -> tuple[list[Card], int]:
-        """A window of the matching models and how many there are. Every word of ``query`` must occur in the model's search text."""
+        """A window of the matching models and how many there are. Every word of ``query`` must occur in the model's search text or its note."""
         where, values = _where(query, type, base, state)
         order = SORTS.get(sort, SORTS["registered"])
         with self._db.reading() as db:
@@ -165,7 +165,7 @@ class Models:
 def _where(query: str, type: str, base: str, state: str) -> tuple[str, list[Any]]:
     conditions, values = ["1"], []
     for word in query.casefold().split():
-        conditions.append("m.search LIKE ? ESCAPE '\\'")
+        conditions.append("m.search || ' ' || m.note LIKE ? ESCAPE '\\'")
         values.append("%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%")
     if type:
         conditions.append("m.type = ?")

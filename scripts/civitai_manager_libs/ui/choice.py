@@ -117,7 +117,8 @@ def pictures(view: dict[str, Any], version: dict[str, Any] | None) -> list[dict[
         url = render.safe_url(image.get("url") or "")
         if url:
             level = image.get("nsfw_level")
-            found.append({"url": images.sized(url, 800), "type": image.get("type") or "image", "level": level if isinstance(level, int) else 0})
+            shown = {"url": images.sized(url, 800), "source": url, "type": image.get("type") or "image"}
+            found.append({**shown, "level": level if isinstance(level, int) else 0})
     return found[:40]
 
 

@@ -49,17 +49,20 @@ class Panel:
             self.refresh = gr.Button("Refresh", elem_id="cm_refresh")
         self.progress = compat.html("", "cm_progress")
         self.words = compat.html("", "cm_words")
+        self.note = gr.Textbox(label="Note", lines=1, max_lines=8, elem_id="cm_note", interactive=True, placeholder="Only here, kept over refreshes")
         self.about = compat.html("", "cm_about")
         self._bind(bind)
 
     def _bind(self, bind: Bind) -> None:
         file_fields = [self.chosen, self.state, self.confirm, self.folder, self.name, self.download]
         version_fields = [self.head, self.file, self.words, self.about, *file_fields]
+        model_fields = [self.progress, self.note, self.version, *version_fields]
         # .change, not .input: gradio 6 fires that only when a key is pressed
-        bind(self.choice.change, self.show, [self.choice, self.chosen], [self.progress, self.version, *version_fields], action="show a model")
+        bind(self.choice.change, self.show, [self.choice, self.chosen], model_fields, action="show a model")
         bind(self.version.input, self.choose_version, [self.choice, self.chosen, self.version], version_fields, action="choose a version")
         bind(self.file.input, self.choose_file, [self.chosen, self.file], file_fields, action="choose a file")
         bind(self.download.click, self.start_download, [self.chosen, self.folder, self.name, self.confirm], self.progress, action="download")
+        bind(self.note.blur, self.save_note, [self.chosen, self.note], None, action="save a note")
         bind(self.refresh.click, self.start_refresh, self.chosen, self.progress, action="refresh a model")
 
     # -- handlers ------------------------------------------------------------------------------------------------------------------------------
@@ -70,12 +73,13 @@ class Panel:
         self.latest.see(request)
         view = self._view(request.model_id)
         if self.latest.is_late(request):
-            return compat.keep(12)
+            return compat.keep(13)
         again = before.model_id == view["id"]
         version = choice.pick(view["versions"], request.version_id or (before.version_id if again else 0))
         labels = choice.version_labels(view)
         version_update = gr.update(choices=labels, value=choice.label_of(view["versions"], labels, version))
-        return (gr.update() if again else "", version_update, *self._version(view, version, wanted, before if again else Chosen()))
+        own = (gr.update(), gr.update()) if again else ("", gr.update(value=view["note"]))
+        return (*own, version_update, *self._version(view, version, wanted, before if again else Chosen()))
 
     def choose_version(self, wanted: str, chosen: str, label: str | None) -> Any:
         before = Chosen.read(chosen)
@@ -103,6 +107,11 @@ class Panel:
             raise NeedsConfirmation(file["risk"], next_step='If you trust its creator, tick the box above "Folder" and press Download again.')
         job = self.application().download(version["id"], file["id"], folder or None, (name or "").strip() or None, bool(confirmed))
         return render.job(job, "Download queued.")
+
+    def save_note(self, chosen: str, note: str | None) -> None:
+        model_id = Chosen.read(chosen).model_id
+        if model_id:
+            self.application().set_note(model_id, note or "")
 
     def start_refresh(self, chosen: str) -> str:
         before = Chosen.read(chosen)

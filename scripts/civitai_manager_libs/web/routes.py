@@ -71,6 +71,25 @@ def number(request: Request, name: str, default: int, low: int, high: int) -> in
         return default
 
 
+async def with_text(request: Request, name: str, act: Callable[[str], Any]) -> Response:
+    """What ``act`` makes of the text under ``name`` in the JSON body of a state-changing request, in a worker thread; refusals as JSON errors."""
+    reason = access.refusal(request)
+    if reason:
+        return refused(reason)
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LIMIT:
+            return failure(UsageError("That is too much text at once.", next_step="Drop fewer links."))
+    try:
+        text = json.loads(body)[name]
+    except (ValueError, KeyError, TypeError):
+        text = None
+    if not isinstance(text, str):
+        return failure(UsageError(f'The body must be {{"{name}": "..."}}.'))
+    return await run_in_threadpool(answer, lambda: act(text))
+
+
 class Routes:
     """The endpoints, for one application. ``application()`` is asked each time: Reload UI replaces it."""
 
@@ -124,21 +143,11 @@ class Routes:
 
     async def register(self, request: Request) -> Response:
         """POST register {"text": "..."}: starts a job, answers with its id."""
-        reason = access.refusal(request)
-        if reason:
-            return refused(reason)
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LIMIT:
-                return failure(UsageError("That is too much text at once.", next_step="Drop fewer links."))
-        try:
-            text = json.loads(body)["text"]
-        except (ValueError, KeyError, TypeError):
-            text = None
-        if not isinstance(text, str):
-            return failure(UsageError('The body must be {"text": "..."}.'))
-        return await run_in_threadpool(answer, lambda: {"job": self.application().register(text)})
+        return await with_text(request, "text", lambda text: {"job": self.application().register(text)})
+
+    async def choose_thumbnail(self, request: Request, model_id: int) -> Response:
+        """POST models/ID/thumbnail {"url": "..."}, one of the model's own pictures: starts a job, answers with its id."""
+        return await with_text(request, "url", lambda url: {"job": self.application().choose_thumbnail(model_id, url)})
 
     def asset(self, request: Request, name: str) -> Response:
         """GET assets/NAME: our own scripts and style. Only names that are in the folder are known, so no path can lead elsewhere."""
@@ -169,6 +178,7 @@ def add(app: Any, application: Callable[[], Application], dependencies: list[Any
         ("GET", "/assets/{name}", routes.asset),
         ("POST", "/jobs/{job_id}/{verb}", routes.act),
         ("POST", "/register", routes.register),
+        ("POST", "/models/{model_id}/thumbnail", routes.choose_thumbnail),
     ]
     for method, path, endpoint in table:
         app.add_api_route(
