@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 DEMO_FOLDER = "civitai-manager-demo"
 DEMO_PORTS = (7862, 7863)
-DEMO_MODELS = 12
+DEMO_MODELS = 18
 DEMO_DOWNLOADS = 3
 DEMO_SECONDS = 120.0
 
@@ -79,13 +79,13 @@ def free(port: int) -> bool:
 
 
 def furnish(application: Application) -> None:
-    """An empty demo library gets a dozen models, some of them downloaded, through the jobs that a person would start."""
+    """An empty demo library gets some models, a few of them downloaded, through the jobs that a person would start."""
+    from demo.catalogue import FIRST
+
     try:
         if application.cards(limit=1)["total"]:
             return
-        found, _ = application.services.client.transport.get_json("/api/v1/models", {"limit": DEMO_MODELS})
-        models = found["items"] if isinstance(found, dict) else []
-        ids = [int(model["id"]) for model in models]
+        ids = FIRST[:DEMO_MODELS]
         wait(application, application.register("\n".join(str(number) for number in ids)))
         started = 0
         for number in ids:
