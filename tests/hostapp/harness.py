@@ -30,6 +30,7 @@ CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]  # fmt: skip
 START_SECONDS = 90.0
 KEY = "demo-key-0123456789abcdef"
@@ -267,7 +268,13 @@ class Standalone(Process):
 
 
 class Browser:
-    """Debian's Chromium. ``errors``: what pages wrote to their consoles as errors, and exceptions. Nothing but this computer is reached."""
+    """Debian's Chromium. ``errors``: what pages wrote to their consoles as errors, and exceptions. Nothing but this computer is reached.
+
+    Several may be open: Playwright itself, which allows only one of it in a thread, is shared by them.
+    """
+
+    _playwright: Any = None
+    _users = 0
 
     def __init__(self) -> None:
         self.errors: list[str] = []
@@ -276,28 +283,29 @@ class Browser:
         from playwright.sync_api import sync_playwright
 
         assert Path(CHROMIUM).exists(), f"{CHROMIUM} is missing: sudo apt install chromium"
-        self._playwright = sync_playwright().start()
-        self._chromium = self._playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        if Browser._playwright is None:
+            Browser._playwright = sync_playwright().start()
+        Browser._users += 1
+        self._chromium = Browser._playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._chromium.close()
-        self._playwright.stop()
+        Browser._users -= 1
+        if not Browser._users:
+            Browser._playwright.stop()
+            Browser._playwright = None
 
     def page(self, width: int = 1280, height: int = 900, dark: bool = False, **options: Any) -> Any:
-        """A page in a context of its own. Other sites answer with nothing; what was asked of them is in ``foreign``."""
+        """A page in a context of its own. Other sites do not exist; what was asked of them is in ``foreign``.
+
+        Nothing is routed through this thread: a page that waited for it would stand still while a test waits for something else.
+        """
         context = self._chromium.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options)
         page = context.new_page()
         self.foreign: list[str] = []
-
-        def route(handler: Any) -> None:
-            if handler.request.url.startswith(("http://127.0.0.1", "http://localhost", "data:", "blob:")):
-                handler.continue_()
-            else:
-                self.foreign.append(handler.request.url)
-                handler.fulfill(status=200, body="")
-
-        page.route("**/*", route)
+        here = ("http://127.0.0.1", "http://localhost", "data:", "blob:")
+        page.on("request", lambda request: None if request.url.startswith(here) else self.foreign.append(request.url))
         page.on("console", lambda message: self._heard(message))
         page.on("pageerror", lambda error: self.errors.append(f"exception: {error}"))
         return page

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from hostapp.harness import EXTENSION, Webui, audit, until
+
+from tests.hostapp.harness import EXTENSION, Webui, audit, until
 
 TAB = "Civitai Manager"
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hostapp.harness import Browser, Webui, open_tab, until
+import gradio as gr
+
+from tests.hostapp.harness import Browser, Webui, open_tab, until
+from tests.hostapp.proxy import Proxy
 
 
 def generate(page: Any, prompt: str) -> None:
@@ -36,3 +39,29 @@ def test_both_work_side_by_side(tmp_path: Path, demo: Any) -> None:
         page.wait_for_function("() => window.civitaiManager && window.civitaiManager.page")
         own = [error for error in browser.errors if "civitai" in error.lower()]
         assert own == []
+
+
+def test_below_a_path_behind_a_proxy(tmp_path: Path, demo: Any) -> None:
+    """``--subpath``: every request of ours, and every event, goes below the path."""
+    with Webui(tmp_path, demo, arguments=["--subpath", "sd"]) as app, Proxy(app.url, "sd") as proxy, Browser() as browser:
+        page = browser.open(proxy.url)
+        page.wait_for_selector("#civitai_manager.cm-ready .cm-connection:has-text('Connected')")
+        page.locator("#cm_links textarea").fill("4100000")
+        page.locator("#cm_register").click()
+        page.locator('.cm-card[data-id="4100000"]').wait_for(timeout=20_000)
+        page.wait_for_selector("#civitai_manager.cm-panel-open:not(.cm-choosing) #cm_download:has-text('Download')")
+        page.wait_for_function(
+            "() => { const i = document.querySelector('#cm_head img[data-cm-src]'); return i && i.complete && i.naturalWidth > 0; }"
+        )
+        assert [path for path in proxy.outside if "civitai" in path] == []
+        assert [error for error in browser.errors if "civitai" in error.lower()] == []
+
+
+def test_polling_passes_the_hosts_compression(tmp_path: Path, demo: Any) -> None:
+    with Webui(tmp_path, demo) as app:
+        assert app.register("\n".join(str(4100000 + number) for number in range(8)))["state"] == "done"
+        answer = app.get("/civitai-manager/jobs?since=0")
+        assert len(answer.content) > 1000  # what AUTOMATIC1111 compresses; Forge throws that layer away
+        assert answer.headers.get("content-encoding") == ("gzip" if int(gr.__version__.split(".")[0]) < 4 else None)
+        later = app.get(f"/civitai-manager/jobs?since={answer.json()['seq']}&boot={answer.json()['boot']}").json()
+        assert later["jobs"] == [] and later["boot"] == answer.json()["boot"]

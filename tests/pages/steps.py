@@ -51,7 +51,10 @@ def download(app: Any, model_id: int, state: str, seconds: float = 30.0) -> dict
         jobs = sorted((view for view in app.jobs() if view["kind"] == "download" and view["model_id"] == model_id), key=lambda view: view["created"])
         return jobs[-1] if jobs and jobs[-1]["state"] == state else None
 
-    return until(found, seconds, f"a download that is {state}")
+    try:
+        return until(found, seconds, f"a download that is {state}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}\nthe jobs: {app.jobs()}") from None
 
 
 def choose_option(page: Any, field: str, text: str) -> None:
@@ -62,3 +65,8 @@ def choose_option(page: Any, field: str, text: str) -> None:
 
 def text(page: Any, selector: str) -> str:
     return " ".join((page.text_content(selector) or "").split())
+
+
+def settled(page: Any) -> None:
+    """Two frames: what a component was told a moment ago has reached gradio's values."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -51,17 +52,17 @@ def test_an_answer_to_an_older_question_is_dropped(app: Any, browser: Any) -> No
     page = browser.open(app.url)
     page.wait_for_selector(".cm-card:not(.cm-waiting)")
 
-    def slow(route: Any) -> None:
-        page.wait_for_timeout(800)
-        route.continue_()
-
+    held: list[Any] = []
     wanted = str(SPECIAL["many_versions"].model_id)
-    page.route("**/cards?q=nothing-has-this*", slow)
-    page.fill(".cm-search", "nothing-has-this")
-    page.wait_for_timeout(300)
+    page.route("**/cards?q=nothing-has-this*", lambda route: held.append(route))
+    with page.expect_request("**/cards?q=nothing-has-this*"):
+        page.fill(".cm-search", "nothing-has-this")
     page.fill(".cm-search", wanted)
     page.wait_for_selector(".cm-count:text-is('1 model')")
-    page.wait_for_timeout(1200)
+    for route in held:  # the late answer; the page may have given up the request already
+        with contextlib.suppress(Exception):
+            route.fulfill(status=200, content_type="application/json", body='{"total": 7, "offset": 0, "items": [], "revision": 1}')
+    steps.settled(page)
     assert steps.text(page, ".cm-count") == "1 model"
 
 
@@ -103,7 +104,7 @@ def test_our_scripts_may_be_loaded_twice(app: Any, browser: Any) -> None:
         }
     }"""
     )
-    page.wait_for_timeout(300)
+    steps.settled(page)
     assert page.locator(".cm-tray").count() == page.locator(".cm-gridbox").count() == page.locator(".cm-views").count() == 1
     assert browser.errors == []
 

@@ -38,15 +38,16 @@ CONTRAST = """() => {
 }"""
 
 
-def test_an_empty_library_shows_what_to_do(app: Any, browser: Any) -> None:
-    page = browser.open(app.url)
-    page.wait_for_selector(".cm-empty", state="visible")
-    assert "Paste a link" in steps.text(page, ".cm-empty") and "--demo" in steps.text(page, ".cm-empty")
-    page.click("text=Open settings")
-    page.wait_for_selector("#cm_set_api_key", state="visible")
-    assert browser.errors == []
-    ours = [url for url in browser.foreign if "fonts.g" not in url and "cdnjs" not in url]  # gradio 3 and 4 ask for these themselves
-    assert ours == []
+def test_an_empty_library_shows_what_to_do(make_app: Any, tmp_path: Any, browser: Any) -> None:
+    with make_app(tmp_path) as app:
+        page = browser.open(app.url)
+        page.wait_for_selector(".cm-empty", state="visible")
+        assert "Paste a link" in steps.text(page, ".cm-empty") and "--demo" in steps.text(page, ".cm-empty")
+        page.click("text=Open settings")
+        page.wait_for_selector("#cm_set_api_key", state="visible")
+        assert browser.errors == []
+        ours = [url for url in browser.foreign if "fonts.g" not in url and "cdnjs" not in url]  # gradio 3 and 4 ask for these themselves
+        assert ours == []
 
 
 def test_register_by_link_opens_the_model(app: Any, browser: Any, demo: Any) -> None:
@@ -56,7 +57,7 @@ def test_register_by_link_opens_the_model(app: Any, browser: Any, demo: Any) -> 
     steps.card(page, ids.model_id).wait_for(timeout=15_000)
     steps.shown(page, ids.model_id)
     assert page.input_value("#cm_links textarea") == ""
-    assert steps.text(page, "#cm_head .cm-title") == app.cards()[0]["name"]
+    assert steps.text(page, "#cm_head .cm-title") == next(card["name"] for card in app.cards() if card["id"] == ids.model_id)
     page.wait_for_function("() => { const i = document.querySelector('#cm_head img[data-cm-src]'); return i && i.complete && i.naturalWidth > 0; }")
     assert browser.errors == []
 
@@ -127,7 +128,7 @@ def test_a_risky_file_asks_first(app: Any, browser: Any) -> None:
     page.wait_for_selector("text=tick the box", timeout=10_000)
     assert len(app.jobs()) == count
     page.check("#cm_confirm input")
-    page.wait_for_timeout(300)  # gradio 4 takes a moment to know of the tick
+    steps.settled(page)
     page.click("#cm_download")
     assert steps.download(app, ids.model_id, "done")["result"]["path"]
 
@@ -138,13 +139,18 @@ def test_a_failure_has_its_sentence_and_the_button_for_the_next_step(app: Any, b
     page = browser.open(app.url)
     steps.open_model(page, ids.model_id)
     page.click("#cm_download")
-    page.wait_for_selector('.cm-job[data-state="failed"]', timeout=20_000)  # the tray opens by itself
-    row = page.locator('.cm-job[data-state="failed"]').first
-    assert "SHA-256" in row.text_content()
-    row.locator("[data-verb=retry]").click()
-    until(lambda: sum(view["kind"] == "download" and view["state"] == "failed" for view in app.jobs()) >= 1, 20)
-    page.locator('.cm-job[data-state="failed"] [data-verb=dismiss]').first.click()
-    until(lambda: not any(view["state"] == "failed" for view in app.jobs()), 15, "the dismissed job")
+    failed = page.locator(f'.cm-job[data-job="{steps.download(app, ids.model_id, "failed")["id"]}"][data-state="failed"]')
+    failed.wait_for(timeout=20_000)  # the tray opens by itself
+    assert "SHA-256" in failed.text_content()
+    demo.forget()
+    failed.locator("[data-verb=retry]").click()
+    until(lambda: any(f"/{ids.file_id}." in entry["path"] for entry in demo.requests), 20, "the second try")
+    again = steps.download(app, ids.model_id, "failed")
+    assert again["error"]["code"] == "hash_mismatch"
+    failed.wait_for(timeout=20_000)
+    failed.locator("[data-verb=dismiss]").click()
+    failed.wait_for(state="detached", timeout=15_000)
+    assert again["id"] not in [view["id"] for view in app.jobs()]
 
 
 def test_a_stranger_s_text_is_inert(app: Any, browser: Any) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from hostapp.harness import ROOT, Browser, Standalone, until
+
+from tests.hostapp.harness import ROOT, Browser, Standalone, until
 
 
 def test_it_serves_says_where_and_ends_cleanly(tmp_path: Path, demo: Any) -> None:
