@@ -7,8 +7,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 environments=.test-environments
 logs="$environments/logs"
 all=(gradio-3.41.2 gradio-4.40.0 gradio-current)
-closing=()
-failed=0
 mkdir -p "$logs"
 
 stop() {
@@ -77,27 +75,49 @@ setup_chromium() {
     fi
 }
 
-# run LABEL COMMAND...: its output here, its closing line again at the end.
+log_of() { echo "$logs/$(echo "$1" | tr -c 'A-Za-z0-9.\n' '-').txt"; }
+
+# run LABEL COMMAND...: its output is kept, and shown when it has ended.
 run() {
     local label="$1" log
     shift
-    log="$logs/$(echo "$label" | tr -c 'A-Za-z0-9.\n' '-').txt"
-    printf '\n--- %s\n' "$label"
-    if ! "$@" 2>&1 | tee "$log"; then failed=1; fi
-    closing+=("--- $label" "$(grep -v '^[[:space:]]*$' "$log" | tail -n 1)")
+    log="$(log_of "$label")"
+    echo "$label ..."
+    "$@" >"$log" 2>&1
+    echo "$?" >"$log.status"
+    printf '\n--- %s\n%s\n' "$label" "$(cat "$log")"
+}
+
+pages() { run "pages and hosts on $1" "$environments/$1/bin/python" -m pytest tests/pages tests/hosts -q -ra; }
+
+everything_else() {
+    local current="$environments/gradio-current/bin/python"
+    run "ruff" "$current" -m ruff check .
+    run "mypy" "$current" -m mypy
+    run "tests" "$current" -m pytest tests -q -ra --ignore=tests/pages --ignore=tests/hosts
 }
 
 setup_all
 setup_chromium
+rm -f "$logs"/*.status
 
-current="$environments/gradio-current/bin/python"
-run "ruff" "$current" -m ruff check .
-run "mypy" "$current" -m mypy
-run "tests" "$current" -m pytest tests -q -ra --ignore=tests/pages --ignore=tests/hosts
-for name in "${all[@]}"; do
-    run "pages and hosts on $name" "$environments/$name/bin/python" -m pytest tests/pages tests/hosts -q -ra
+# Two at a time: they mostly wait for servers and pages.
+{
+    everything_else
+    pages gradio-current
+} &
+{
+    pages gradio-3.41.2
+    pages gradio-4.40.0
+} &
+wait
+
+# Each one's closing line again, so that the outcome stands at the end.
+failed=0
+echo
+for label in "ruff" "mypy" "tests" "${all[@]/#/pages and hosts on }"; do
+    log="$(log_of "$label")"
+    if [ "$(cat "$log.status" 2>/dev/null)" != 0 ]; then failed=1; fi
+    printf -- '--- %s\n%s\n' "$label" "$(grep -v '^[[:space:]]*$' "$log" | tail -n 1)"
 done
-
-printf '\n'
-printf '%s\n' "${closing[@]}"
 exit "$failed"
