@@ -114,7 +114,7 @@
     function measure() {
         const width = scroller.clientWidth - 2 * GAP;
         if (width <= 0) { return false; }
-        const least = width < 420 ? 124 : width < 900 ? 160 : 178;
+        const least = width < 420 ? 108 : width < 900 ? 160 : 178;
         shape.columns = Math.max(1, Math.floor((width + GAP) / (least + GAP)));
         shape.width = (width - GAP * (shape.columns - 1)) / shape.columns;
         shape.height = Math.round(shape.width * RATIO) + CAPTION;
