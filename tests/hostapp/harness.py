@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -32,6 +33,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]  # fmt: skip
+FOREIGN = re.compile(r"^(?!http://(127\.0\.0\.1|localhost)[:/]|data:|blob:)")
 START_SECONDS = 90.0
 KEY = "demo-key-0123456789abcdef"
 
@@ -299,13 +301,13 @@ class Browser:
     def page(self, width: int = 1280, height: int = 900, dark: bool = False, **options: Any) -> Any:
         """A page in a context of its own. Other sites do not exist; what was asked of them is in ``foreign``.
 
-        Nothing is routed through this thread: a page that waited for it would stand still while a test waits for something else.
+        Only what is foreign is answered by this thread (with nothing): a page whose own requests passed through it would stand still
+        while a test waits for something else.
         """
         context = self._chromium.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options)
         page = context.new_page()
         self.foreign: list[str] = []
-        here = ("http://127.0.0.1", "http://localhost", "data:", "blob:")
-        page.on("request", lambda request: None if request.url.startswith(here) else self.foreign.append(request.url))
+        page.route(FOREIGN, lambda route: (self.foreign.append(route.request.url), route.fulfill(status=200, body="")))
         page.on("console", lambda message: self._heard(message))
         page.on("pageerror", lambda error: self.errors.append(f"exception: {error}"))
         return page
