@@ -58,8 +58,13 @@
     async function fileText(file) {
         if (file.size > 65536 || !/\.(url|webloc|txt|desktop)$/i.test(file.name)) { return ""; }
         const text = await file.text();
-        const shortcut = text.match(/^\s*URL=(.+)$/mi) || text.match(/<string>([^<]+)<\/string>/i);
-        return shortcut ? shortcut[1].trim().replace(/&amp;/g, "&") : /\.txt$/i.test(file.name) ? text : "";
+        if (/\.txt$/i.test(file.name)) { return text; }
+        // line by line, and by plain search: a hostile file must not keep the page busy
+        const entry = text.split(/\r?\n/).map((line) => line.trim()).find((line) => /^url=./i.test(line));
+        if (entry) { return entry.slice(4).trim(); }
+        const from = text.indexOf("<string>") + 8;
+        const to = text.indexOf("</string>", from);
+        return from > 7 && to > from ? text.slice(from, to).trim().replace(/&amp;/g, "&") : "";
     }
     async function dropped(transfer) {
         const plain = transfer.getData("text/uri-list") || transfer.getData("text/plain") || "";

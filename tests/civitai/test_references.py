@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import pytest
-from civitai_manager_libs.civitai.references import Reference, parse
-from civitai_manager_libs.errors import NotALink
+from civitai_manager_libs.civitai.references import MAX_TEXT, Reference, parse
+from civitai_manager_libs.errors import NotALink, UsageError
 
 SHA = "46b201911248b56f536397182fa92f43ece891e48457f180cc45350319db064f"
 
@@ -159,3 +162,48 @@ def test_the_configured_host() -> None:
 
 def test_a_large_text_is_quick() -> None:
     assert len(parse("\n".join(f"https://civitai.com/models/{number}" for number in range(1, 5001)))) == 5000
+
+
+HOSTILE = {
+    "blank lines in a shortcut": "[InternetShortcut]" + "\n" * MAX_TEXT,
+    "blanks in a shortcut": "[InternetShortcut]\nURL" + " " * MAX_TEXT,
+    "open strings in a webloc": "<key>URL</key><string>" * MAX_TEXT,
+    "open keys in a webloc": "<key>" * MAX_TEXT,
+    "blanks in a webloc": "<key>URL</key>" + " " * MAX_TEXT,
+    "a number in a webloc": "<key>URL</key><string>&#" + "9" * MAX_TEXT,
+    "digits": "9" * MAX_TEXT,
+    "digits of an AIR": "civitai:" + "1" * MAX_TEXT,
+    "colons": "civitai:1" + ":" * MAX_TEXT,
+    "dots": "civitai:1:" + "." * MAX_TEXT,
+    "letters": "a" * MAX_TEXT,
+    "percents": "https://civitai.com/" + "%" * MAX_TEXT,
+    "brackets": "https://[" + "[" * MAX_TEXT,
+    "less-thans": "<" * MAX_TEXT,
+    "blanks": " " * MAX_TEXT,
+    "schemes": "1https://" * MAX_TEXT,
+    "questions": "https://civitai.com/models?" + "&" * MAX_TEXT,
+    "labels": "sha256:" * MAX_TEXT,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_no_text_takes_long(text: str) -> None:
+    """In its own process time, so that a busy machine changes nothing; a quadratic reading takes minutes."""
+    text = text[: MAX_TEXT - 1] + "!"
+    before = time.process_time()
+    with contextlib.suppress(NotALink):
+        parse(text)
+    assert time.process_time() - before < 10
+
+
+def test_a_text_that_is_too_long_is_refused_with_a_next_step() -> None:
+    assert parse("5" + " " * (MAX_TEXT - 1))[0].model_id == 5
+    with pytest.raises(UsageError) as caught:
+        parse("5" + " " * MAX_TEXT)
+    assert not isinstance(caught.value, NotALink) and "at a time" in caught.value.next_step
+
+
+def test_blanks_and_other_entries_in_shortcut_files() -> None:
+    assert [one.model_id for one in parse("[InternetShortcut]\n  url = https://civitai.com/models/5 \nURL=\nBaseURL=https://civitai.com/models/6")] == [5]
+    webloc = "<key> URL </key>\n<integer>1</integer><key>x</key><string>https://civitai.com/models/6</string><key>URL</key> <string>{}</string>"
+    assert [one.model_id for one in parse(webloc.format("https://civitai.com/models/7"))] == [7]

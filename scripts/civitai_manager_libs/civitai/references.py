@@ -12,11 +12,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from ..errors import NotALink
+from ..errors import NotALink, UsageError
 
 HOSTS = frozenset({"civitai.com", "civitai.red", "civitai.green", "civitai.buzz"})
 MAX_ID = 2147483647
 """Civitai's ids are 32-bit; its API answers 400 or 500 to larger ones."""
+MAX_TEXT = 256 * 1024
+"""Characters that are read at once; about 5,000 links. Whoever pastes more has pasted something else."""
+_MAX_LINK = 4096
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\x00"))
 _OPENING = "\"'`<([{«“‘（【「『《＜［"
@@ -32,8 +35,6 @@ _AIR = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _LABEL = re.compile(r"(?:url|hash|sha-?256|autov[123]|blake3|crc32|air|id|model|version)\s*[:=]?\s*", re.IGNORECASE)
-_WEBLOC = re.compile(r"<key>\s*URL\s*</key>\s*<string>(.*?)</string>", re.IGNORECASE | re.DOTALL)
-_SHORTCUT = re.compile(r"^\s*URL\s*=\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,12 @@ class Reference:
 def parse(text: str, hosts: Collection[str] = ()) -> list[Reference]:
     """All references in a pasted or dropped text, in order, each once. ``hosts`` are further accepted ``host:port`` (the configured one).
 
-    What is not understood is reported as kind "unknown". Raises NotALink when nothing at all is understood.
+    What is not understood is reported as kind "unknown". Raises NotALink when nothing at all is understood, UsageError for more than MAX_TEXT.
+    The time taken grows with the text's length only, whatever it holds: the regular expressions here never run over blanks, and no two parts
+    of one that stand beside each other can take the same characters.
     """
+    if len(text) > MAX_TEXT:
+        raise UsageError(f"This text is too long: {len(text):,} characters.", next_step=f"Paste at most {MAX_TEXT:,} characters at a time.")
     accepted = HOSTS | {host.lower() for host in hosts}
     found: dict[Reference, Reference] = {}
     for line in _lines(text.translate(_INVISIBLE)):
@@ -72,12 +77,28 @@ def parse(text: str, hosts: Collection[str] = ()) -> list[Reference]:
 
 def _lines(text: str) -> Iterator[str]:
     """The lines to look at: of a shortcut file only its address."""
-    if "<key>" in text and (links := _WEBLOC.findall(text)):
-        yield from (html.unescape(link).strip() for link in links)
+    lines = [line for line in map(str.strip, text.splitlines()) if line]
+    if "<key>" in text and (links := list(_webloc(text))):
+        yield from links
     elif "[InternetShortcut]" in text:
-        yield from _SHORTCUT.findall(text)
+        yield from (value.split(None, 1)[0] for name, value in map(_setting, lines) if name == "url" and value)
     else:
-        yield from filter(None, map(str.strip, text.splitlines()))
+        yield from lines
+
+
+def _webloc(text: str) -> Iterator[str]:
+    """The addresses in property lists: ``<key>URL</key> <string>ADDRESS</string>``."""
+    for piece in text.split("<key>")[1:]:
+        name, _, rest = piece.partition("</key>")
+        link, end, _ = rest.lstrip().removeprefix("<string>").partition("</string>")
+        if name.strip().lower() == "url" and rest.lstrip().startswith("<string>") and end and len(link) <= _MAX_LINK:
+            yield html.unescape(link).strip()
+
+
+def _setting(line: str) -> tuple[str, str]:
+    """``Name = value`` of a shortcut file as (name in lower case, value)."""
+    name, _, value = line.partition("=")
+    return name.strip().lower(), value.strip()
 
 
 def _parse_line(line: str, hosts: Collection[str]) -> list[Reference]:
