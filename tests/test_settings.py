@@ -237,3 +237,66 @@ def test_a_file_that_cannot_be_read_is_said_and_left(tmp_path: Path) -> None:
     with pytest.raises(NotWritable):
         made.update({"parallel_downloads": 2})
     assert folder.is_dir() and made.current == Settings()
+
+
+def test_a_read_that_fails_once_costs_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, while a virus scanner holds the file."""
+    made = store(file)
+    made.update({"api_key": KEY, "parallel_downloads": 5})
+    before = file.read_bytes()
+    read, failures = Path.read_bytes, [PermissionError(13, "Permission denied")]
+
+    def flaky(self: Path) -> bytes:
+        if self == file and failures:
+            raise failures.pop()
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", flaky)
+    with pytest.raises(NotWritable) as caught:
+        made.update({"parallel_downloads": 6})
+    assert "nothing was saved" in caught.value.message and not failures
+    assert file.read_bytes() == before and made.current == Settings(api_key=KEY, parallel_downloads=5)
+    made.update({"parallel_downloads": 6})
+    assert store(file).current == Settings(api_key=KEY, parallel_downloads=6)
+
+
+@pytest.mark.parametrize("url", ["https://civitai.red", "https://www.civitai.com", "civitai.green/", "http://127.0.0.1:7862", "https://civitai.com/"])
+def test_the_key_stays_with_civitai_and_with_this_computer(file: Path, url: str) -> None:
+    made = store(file)
+    made.update({"api_key": KEY})
+    assert made.update({"civitai_url": url}).api_key == KEY
+
+
+@pytest.mark.parametrize("url", ["https://mirror.example", "https://civitai.com.example.org", "https://evilcivitai.com", "https://localhost.example.org"])
+def test_the_stored_key_does_not_go_to_another_server(file: Path, url: str) -> None:
+    made = store(file)
+    made.update({"api_key": KEY})
+    assert made.update({"civitai_url": url, "api_key": ""}).api_key == "" and KEY not in file.read_text()
+    assert made.update({"api_key": "the key of that server"}).api_key, "its own may be stored"
+    assert made.update({"civitai_url": url + "/api", "parallel_downloads": 2}).api_key == "the key of that server", "the same server"
+    assert made.update({"civitai_url": "https://third.example"}).api_key == ""
+    assert made.update({"civitai_url": url, "api_key": "both at once"}).api_key == "both at once"
+
+
+def test_a_key_for_this_run_stays_with_any_server(file: Path) -> None:
+    made = store(file, {"CIVITAI_API_KEY": KEY})
+    assert made.update({"civitai_url": "https://mirror.example"}).api_key == KEY and KEY not in file.read_text()
+
+
+def test_where_others_may_read_the_file_no_secret_is_kept(file: Path) -> None:
+    made = SettingsStore(file, environ={}, private=False)
+    assert len(made.notices) == 1 and "CIVITAI_API_KEY" in made.notices[0]
+    for changes in ({"api_key": KEY}, {"proxy": "http://user:word@proxy:1", "parallel_downloads": 2}):
+        with pytest.raises(BadSetting) as caught:
+            made.update(changes)
+        assert "CIVITAI_API_KEY" in caught.value.next_step
+    assert not file.exists() and made.update({"proxy": "http://proxy:1", "api_key": ""}).proxy == "http://proxy:1"
+    assert SettingsStore(file, environ={"CIVITAI_API_KEY": KEY}, private=False).notices == [], "nothing to tell"
+    assert KEY not in file.read_text()
+
+
+def test_a_key_that_was_kept_where_others_may_read_it_is_taken_out(file: Path) -> None:
+    store(file).update({"api_key": KEY, "parallel_downloads": 5})
+    made = SettingsStore(file, environ={}, private=False)
+    assert made.current == Settings(parallel_downloads=5) and KEY not in file.read_text()
+    assert any("Make a new one" in notice for notice in made.notices)

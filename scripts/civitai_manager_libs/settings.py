@@ -32,6 +32,8 @@ APP = "civitai-manager"
 TEMPLATE_PARTS = ("base_model", "creator", "model", "version", "type", "model_id", "version_id")
 TEMPLATE_PART = re.compile(r"\{([^{}]*)\}")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CIVITAI_HOSTS = frozenset({"civitai.com", "civitai.red", "civitai.green", "civitai.buzz"})
+"""Civitai's own hosts; each with ``www.`` before it, too."""
 
 
 def about(text: str, **limits: Any) -> Meta:
@@ -44,7 +46,11 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
 
     api_key: Annotated[str, about("Your Civitai API key. Needed for nearly every download. Sent only to Civitai's API, never shown again.")] = ""
     civitai_url: Annotated[
-        str, about("Civitai's address: https://civitai.com, or https://civitai.red. Anything but this computer must be https.")
+        str,
+        about(
+            "Civitai's address: https://civitai.com, or https://civitai.red. Anything but this computer must be https. "
+            "A server that is not Civitai's does not get the stored key: changing to it removes the key, unless one is entered in the same save."
+        ),
     ] = "https://civitai.com"
     proxy: Annotated[str, about("Proxy for all requests, such as http://user:pass@host:port. Empty: the environment's (HTTPS_PROXY).")] = ""
     http_timeout: Annotated[float, about("The longest wait for an answer of Civitai's API, over all tries, in seconds.", ge=1, le=600)] = 60.0
@@ -125,18 +131,42 @@ def check_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
-class SettingsStore:
-    """The settings file and what overrides it. ``current`` is always usable; ``notices`` are sentences for the person."""
+def _is_another_server(old: str, new: str) -> bool:
+    """Whether a key that was stored for the address ``old`` must not go to ``new``: another server, and not Civitai's nor this computer."""
+    before, after = urlsplit(old), urlsplit(new)
+    host = (after.hostname or "").removeprefix("www.")
+    return before[:2] != after[:2] and host not in CIVITAI_HOSTS and host not in LOOPBACK
 
-    def __init__(self, path: Path, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> None:
+
+def _exposed(values: Mapping[str, Any]) -> list[str]:
+    """Names of the settings that hold something secret: the key, a proxy's password."""
+    return [name for name in ("api_key", "proxy") if values.get(name) and (name == "api_key" or "@" in str(values[name]))]
+
+
+class SettingsStore:
+    """The settings file and what overrides it. ``current`` is always usable; ``notices`` are sentences for the person.
+
+    ``private=False``: the file lies where others may read it, so no secret is kept in it.
+    """
+
+    def __init__(
+        self, path: Path, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None, *, private: bool = True
+    ) -> None:
         self.path = Path(path)
+        self.private = private
         self.notices: list[str] = []
         self._lock = threading.Lock()
-        self._stored = self._read()
+        try:
+            self._stored = self._read()
+        except OSError as exc:
+            self._say(f"The settings file {self.path} cannot be read ({exc.strerror}): defaults are used.")
+            self._stored = Settings()
         self._overrides = self._from_environment(os.environ if environ is None else environ)
         for name, value in (overrides or {}).items():
             self._overrides[name] = _convert(name, value)
         self.current = msgspec.structs.replace(self._stored, **self._overrides)
+        if not private:
+            self._clean()
 
     @property
     def overridden(self) -> frozenset[str]:
@@ -144,13 +174,29 @@ class SettingsStore:
         return frozenset(self._overrides)
 
     def update(self, changes: Mapping[str, Any]) -> Settings:
-        """Check, write and use new values; all of them or none. Raises BadSetting, NotWritable."""
+        """Check, write and use new values; all of them or none. Raises BadSetting, NotWritable.
+
+        A ``civitai_url`` of another server drops the stored key, unless ``changes`` bring one: a key belongs to the server that it was made for.
+        """
         unknown = [name for name in changes if name not in FIELDS]
         if unknown:
             raise BadSetting(f"There is no setting named {', '.join(unknown)}.")
         converted = {name: _convert(name, value) for name, value in changes.items()}
+        if not self.private and (secret := _exposed(converted)):
+            raise BadSetting(
+                f"The settings file lies in the WebUI's own folder, which it may show to anyone, so {' and '.join(secret)} cannot be kept in it.",
+                next_step="Set the environment variable CIVITAI_API_KEY (and HTTPS_PROXY) before the WebUI starts.",
+            )
         with self._lock, self._alone():
-            stored = msgspec.structs.replace(self._read(), **converted)  # another program may have changed others meanwhile
+            try:
+                before = self._read()  # another program may have changed others meanwhile
+            except OSError as exc:  # not the defaults: they would be written over all that is there
+                raise NotWritable(
+                    f"The settings file {self.path} cannot be read ({exc.strerror}), so nothing was saved.", next_step="Try again in a moment."
+                ) from exc
+            if "civitai_url" in converted and not converted.get("api_key") and _is_another_server(before.civitai_url, converted["civitai_url"]):
+                converted["api_key"] = ""
+            stored = msgspec.structs.replace(before, **converted)
             self._write(stored)
             self._stored = stored
             self.current = msgspec.structs.replace(stored, **self._overrides)
@@ -188,13 +234,25 @@ class SettingsStore:
         finally:
             lock.release()
 
+    def _clean(self) -> None:
+        """Where others may read the file: say so, and take a key out that was written there earlier."""
+        if "api_key" not in self.overridden:
+            self._say(
+                "The settings file lies in the WebUI's own folder, which it may show to anyone, so no API key is kept in it. "
+                "Set the environment variable CIVITAI_API_KEY before the WebUI starts."
+            )
+        if secret := _exposed(msgspec.structs.asdict(self._stored)):
+            self._say(f"{' and '.join(secret)} was removed from {self.path}: others may have read it. Make a new one.")
+            try:
+                self.update(dict.fromkeys(secret, ""))
+            except NotWritable as exc:
+                self._say(f"{exc.message} Remove it yourself.")
+
     def _read(self) -> Settings:
+        """What the file holds. Raises OSError when there is one that cannot be read."""
         try:
             raw = self.path.read_bytes().removeprefix(codecs.BOM_UTF8)
         except FileNotFoundError:
-            return Settings()
-        except OSError as exc:
-            self._say(f"The settings file {self.path} cannot be read ({exc.strerror}): defaults are used.")
             return Settings()
         try:
             values = msgspec.json.decode(raw, type=dict[str, Any])

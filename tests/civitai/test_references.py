@@ -204,6 +204,7 @@ def test_a_text_that_is_too_long_is_refused_with_a_next_step() -> None:
 
 
 def test_blanks_and_other_entries_in_shortcut_files() -> None:
-    assert [one.model_id for one in parse("[InternetShortcut]\n  url = https://civitai.com/models/5 \nURL=\nBaseURL=https://civitai.com/models/6")] == [5]
+    shortcut = "[InternetShortcut]\n  url = https://civitai.com/models/5 \nURL=\nBaseURL=https://civitai.com/models/6"
+    assert [one.model_id for one in parse(shortcut)] == [5]
     webloc = "<key> URL </key>\n<integer>1</integer><key>x</key><string>https://civitai.com/models/6</string><key>URL</key> <string>{}</string>"
     assert [one.model_id for one in parse(webloc.format("https://civitai.com/models/7"))] == [7]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -158,3 +159,40 @@ del sys.modules["modules.sd_vae"]
 host.refresh({{"vae"}})
 """
     run(code, "--data-path", str(data), path=ROOT / "tests" / "hostapp")
+
+
+def test_no_key_is_stored_below_what_the_host_serves(tmp_path: Path) -> None:
+    """Also where the user's own folders are below it, as in a container whose home is the WebUI's folder."""
+    program = """
+import json, sys
+from pathlib import Path
+from civitai_manager_libs.errors import BadSetting
+from civitai_manager_libs.hosts.webui import settings_store
+served, folder = Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2] else None
+store = settings_store(folder, served, {})
+try:
+    store.update({"api_key": "0123456789abcdef", "parallel_downloads": 4})
+except BadSetting as exc:
+    print(json.dumps([str(store.path), store.notices, str(exc)]))
+else:
+    print(json.dumps([str(store.path), store.notices, ""]))
+"""
+    webui, home, safe = tmp_path / "webui", tmp_path / "home", tmp_path / "safe"
+    for path in (webui, home, safe):
+        path.mkdir()
+
+    def ask(home: Path, folder: Path | str) -> list[Any]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "CIVITAI"))}
+        environment = {**kept, "HOME": str(home), "PYTHONPATH": str(ROOT / "scripts")}
+        command = [sys.executable, "-c", program, str(webui), str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=True)
+        return list(json.loads(done.stdout))
+
+    for folder in ("", webui / "data", safe):
+        path, notices, refusal = ask(home, folder)
+        assert not Path(path).is_relative_to(webui) and "0123456789abcdef" in Path(path).read_text() and notices == [] and refusal == ""
+    for folder in ("", webui / "data"):
+        path, notices, refusal = ask(webui, folder)
+        assert "CIVITAI_API_KEY" in notices[0] and "CIVITAI_API_KEY" in refusal
+    assert ask(webui, safe)[1:] == [[], ""]
+    assert not any("0123456789abcdef" in file.read_text() for file in webui.rglob("*.json"))

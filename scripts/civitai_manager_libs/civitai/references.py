@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from ..errors import NotALink, UsageError
+from ..settings import CIVITAI_HOSTS
 
-HOSTS = frozenset({"civitai.com", "civitai.red", "civitai.green", "civitai.buzz"})
 MAX_ID = 2147483647
 """Civitai's ids are 32-bit; its API answers 400 or 500 to larger ones."""
 MAX_TEXT = 256 * 1024
@@ -64,7 +64,7 @@ def parse(text: str, hosts: Collection[str] = ()) -> list[Reference]:
     """
     if len(text) > MAX_TEXT:
         raise UsageError(f"This text is too long: {len(text):,} characters.", next_step=f"Paste at most {MAX_TEXT:,} characters at a time.")
-    accepted = HOSTS | {host.lower() for host in hosts}
+    accepted = CIVITAI_HOSTS | {host.lower() for host in hosts}
     found: dict[Reference, Reference] = {}
     for line in _lines(text.translate(_INVISIBLE)):
         for reference in _parse_line(line, accepted):

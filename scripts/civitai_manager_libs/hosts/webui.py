@@ -262,12 +262,18 @@ def create_application(host: WebuiHost) -> Any:
     data_dir = host._cmd("civitai_manager_data_dir")
     url = host._cmd("civitai_manager_url")
     folder = Path(data_dir).expanduser().absolute() if data_dir else default_data_dir()
-    settings = SettingsStore(settings_file(folder if data_dir else None, host.data_path()), overrides={"civitai_url": url} if url else None)
+    settings = settings_store(folder if data_dir else None, host.data_path(), {"civitai_url": url} if url else {})
     return Application(folder, settings, host)
 
 
+def settings_store(folder: Path | None, served: Path, overrides: dict[str, Any]) -> SettingsStore:
+    """The settings in ``settings_file``. Where even the user's own folder is below what the host serves, no key is kept in them."""
+    file = settings_file(folder, served)
+    return SettingsStore(file, overrides=overrides, private=not file.resolve().is_relative_to(served.resolve()))
+
+
 def settings_file(folder: Path | None, served: Path) -> Path:
-    """The settings file in ``folder`` (None: the user's configuration folder), but never below what the host serves: it holds the API key."""
+    """The settings file in ``folder`` (None: the user's configuration folder), but not in a folder below what the host serves: it holds the API key."""
     if folder is None:
         return default_file()
     if folder.resolve().is_relative_to(served.resolve()):

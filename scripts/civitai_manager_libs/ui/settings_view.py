@@ -140,9 +140,12 @@ class SettingsView:
                 changes[name] = value
         if not changes:
             return (render.tag("p", "Nothing was changed.", class_="cm-line", role="status"), *self.load())
-        store.update(changes)
-        told = ", ".join(title(name) for name in changes)
-        return (render.tag("p", f"Saved: {told}.", class_="cm-line cm-good", role="status"), *self.load())
+        had_key = bool(store.current.api_key)
+        now = store.update(changes)
+        told = f"Saved: {', '.join(title(name) for name in changes)}."
+        if had_key and not now.api_key:
+            told += " The API key was removed, because it was not made for this server. If the server needs one, enter it."
+        return (render.tag("p", told, class_="cm-line cm-good", role="status"), *self.load())
 
     def _remover(self, name: str) -> Callable[[], Any]:
         def remove() -> Any:
