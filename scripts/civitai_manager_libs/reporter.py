@@ -68,7 +68,7 @@ class Plain:
 
 
 class StopFlag:
-    """A request to stop, set once from any thread."""
+    """A request to stop, from any thread."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -78,7 +78,8 @@ class StopFlag:
 
     def set(self, reason: str) -> None:
         with self._lock:
-            self.reason = self.reason or reason
+            if not self.reason or (self.reason, reason) == ("pause", "cancel"):  # a cancel after a pause counts; a pause after a cancel does not
+                self.reason = reason
             actions = list(self._actions)
         self._event.set()
         for action in actions:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from civitai_manager_libs.errors import FileExists, NeedsConfirmation, NoSpace, NotALink, NotFound, NothingToDownload, UsageError
+from civitai_manager_libs.transfer.partial import Identity, Part
 from PIL import Image
 from support import done, failed, finished, make_application, parts_below, sha256, until
 
@@ -603,3 +604,49 @@ def test_a_folder_that_is_a_file(running: Any) -> None:
     error = failed(running, running.download(OTTER.version_id, None, str(blocker / "below")))
     assert error["code"] == "not_writable" and str(blocker) in error["message"]
     shutil.rmtree(webui(running), ignore_errors=True)
+
+
+def test_a_part_of_somebody_else_is_never_deleted(running: Any, demo: Any) -> None:
+    register(running, "training_data_first")
+    folder = webui(running) / "models" / "Lora"
+    folder.mkdir(parents=True)
+    part = folder / "featherOtter.safetensors.part"
+    part.write_bytes(b"another program's")
+    demo.fault("drip", path="/model/", times=1, rate=20_000)
+    job = running.download(OTTER.version_id)
+    until(lambda: running.jobs.view(job).bytes_done > 0)
+    running.jobs.cancel(job)
+    finished(running, job)
+    assert [path.name for path in folder.iterdir()] == ["featherOtter.safetensors.part.unknown"]
+    assert (folder / "featherOtter.safetensors.part.unknown").read_bytes() == b"another program's"
+
+
+def test_cancelling_a_download_that_never_started_touches_nothing(running: Any, demo: Any) -> None:
+    register(running, "training_data_first", "medium_file")
+    running.settings.update({"parallel_downloads": 1})
+    folder = webui(running) / "models" / "Lora"
+    folder.mkdir(parents=True)
+    part = folder / "featherOtter.safetensors.part"
+    part.write_bytes(b"another program's")
+    demo.fault("drip", path="/model/", times=1, rate=20_000)
+    first = running.download(SPECIAL["medium_file"].version_id)
+    until(lambda: running.jobs.view(first).bytes_done > 0)
+    second = running.download(OTTER.version_id)
+    assert running.jobs.view(second).state == "queued"
+    running.jobs.cancel(second)
+    running.jobs.cancel(first)
+    finished(running, first)
+    assert part.read_bytes() == b"another program's"
+
+
+def test_a_file_without_a_hash_is_known_again(running: Any) -> None:
+    register(running, "pending_scan")
+    case = SPECIAL["pending_scan"]
+    first = done(running, running.download(case.version_id, case.file_id))
+    again = done(running, running.download(case.version_id, case.file_id))
+    assert (again["path"], again["already_here"], again["verified"]) == (first["path"], True, False)
+    running.services.files.forget(first["path"])  # as if the process had died before the record
+    Part(Path(first["path"])).save(Identity(case.version_id, case.file_id, first["size"], "", total=first["size"]))
+    third = done(running, running.download(case.version_id, case.file_id, name=Path(first["path"]).name))
+    assert (third["path"], third["already_here"]) == (first["path"], True)
+    assert parts_below(webui(running)) == []

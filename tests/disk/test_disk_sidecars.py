@@ -270,3 +270,11 @@ def test_hostile_html_costs_no_time(piece: str) -> None:
     before = time.process_time()
     text_of(piece * 20000 + "x")
     assert time.process_time() - before < 2
+
+
+def test_a_model_that_is_itself_a_json_file_is_not_written_into(tmp_path: Path) -> None:
+    workflow = tmp_path / "flow.json"
+    workflow.write_text('{"nodes": []}')
+    with pytest.raises(DiskError):
+        webui_json.write(workflow, description="text", sha256="ab")
+    assert workflow.read_text() == '{"nodes": []}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from civitai_manager_libs.jobs import store as stores
 from civitai_manager_libs.jobs.context import Context
 from civitai_manager_libs.jobs.engine import Engine, Kind
 from civitai_manager_libs.jobs.store import Store
+from civitai_manager_libs.reporter import StopFlag
 from filelock import FileLock
 from support import until
 
@@ -432,7 +434,8 @@ def test_without_resume_interrupted_jobs_wait(house: House) -> None:
     first.close()
     second = house.engine(resume=False, work=lambda context: "well")
     time.sleep(0.2)
-    assert second.view(job).state == "queued" and not second.view(job).elsewhere
+    view = second.view(job)
+    assert view.state == "paused" and not view.elsewhere and "resume" in view.can and "Interrupted" in view.text
     second.resume(job)
     assert second.wait(job, 5).result == "well"
 
@@ -471,3 +474,25 @@ def test_a_job_of_a_kind_that_this_program_does_not_know_is_left_alone(house: Ho
     second = house.engine(other=lambda context: "well")
     assert second.wait(submit(second, "other"), 5).result == "well"
     assert second.view(job).state in ("queued", "paused")
+
+
+def test_a_cancel_after_a_pause_counts_and_a_pause_after_a_cancel_does_not() -> None:
+    for asked, reason in ((("pause", "cancel"), "cancel"), (("cancel", "pause"), "cancel"), (("shutdown", "cancel"), "shutdown")):
+        flag = StopFlag()
+        for one in asked:
+            flag.set(one)
+        assert flag.reason == reason
+
+
+def test_an_outcome_that_cannot_be_stored_is_shown_and_frees_the_lane(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = house.engine(work=lambda context: "well")
+    change = engine._store.change
+
+    def broken(job_id: str, **columns: object) -> int:
+        if columns.get("state") == "done":
+            raise sqlite3.OperationalError("disk I/O error")
+        return change(job_id, **columns)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine._store, "change", broken)
+    for number in range(3):
+        assert engine.wait(submit(engine, "work", str(number)), 5).state == "done"

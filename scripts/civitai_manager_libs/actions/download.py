@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 SPARE = 64 << 20  # bytes that stay free on the disk: the catalog, sidecars and the host need room too
 PREVIEW_WIDTH = 800  # pixels
+# Kinds that the WebUI shows as cards, whose metadata is NAME.json. Of other kinds NAME.json may be the model itself (a workflow).
+CARDS = frozenset({"checkpoint", "unet", "lora", "lycoris", "embedding", "hypernetwork"})
 TEXT_ENDINGS = (".json", ".yaml", ".yml", ".txt", ".xml", ".html", ".csv", ".md")
 
 # -- asking for it
@@ -104,22 +106,23 @@ def run(services: Services, context: Context) -> dict[str, Any]:
     ids = {"model_id": about.model.id, "version_id": about.version.id, "file_id": about.file.id or None}
     context.remember(target=str(target), size=about.file.size or 0, title=target.name, **ids)
     context.update(bytes_total=about.file.size or 0)
-    with claims.alone(services, target, context.job_id):
+    with claims.alone(services, target, context.job_id, context):
         arrived = _existing(services, about, target, context)
         already_here = arrived is not None
         if arrived is None:
             space.check_writable(target.parent)
             _check_space(services, target, about.file.size or 0, context.job_id)
             arrived = _fetch(services, about, target, context)
-        elif arrived.path == target:
-            Part(target).remove()  # of a process that was killed when the file had its name already
         return _finish(services, about, arrived, context, already_here=already_here)
 
 
 def discard(params: dict[str, Any]) -> None:
-    """What a cancelled download leaves: its part, which nothing else uses."""
+    """What a cancelled download leaves: its own part, and nothing that is not known as its own."""
     if params.get("target"):
-        Part(Path(params["target"])).remove()
+        part = Part(Path(params["target"]))
+        known = part.known()
+        if known is not None and (known.version_id, known.file_id or None) == (params.get("version_id"), params.get("file_id")):
+            part.remove()
 
 
 def _subject_of_job(services: Services, context: Context) -> Subject:
@@ -165,6 +168,12 @@ def _existing(services: Services, about: Subject, target: Path, context: Context
     there = names.same_name_exists(target.parent, target.name) if target.parent.is_dir() else None
     if there is None:
         return None
+    mine = services.files.at(there)
+    if not digest and mine is not None and mine.unchanged and (mine.version_id, mine.file_id) == (about.version.id, about.file.id):
+        return Arrived(there, mine.size, mine.sha256, False)
+    state = Part(target).known()  # stays until the catalog has the file
+    if there == target and state is not None and state.same_file(_identity(about)) and state.total == there.stat().st_size and not digest:
+        return Arrived(there, there.stat().st_size, hashing.sha256(there, context, context), False)
     if digest and (about.file.size is None or there.stat().st_size == about.file.size):
         context.update(text="comparing with the file that is here")
         if hashing.sha256(there, context, context) == digest:
@@ -177,11 +186,14 @@ def _usable(services: Services, about: Subject, local: LocalFile) -> bool:
     return any(folder in Path(local.path).parents for folder in destination.folders(services, about))
 
 
+def _identity(about: Subject) -> Identity:
+    return Identity(version_id=about.version.id, file_id=about.file.id, size=about.file.size, sha256=about.file.sha256 or "")
+
+
 def _fetch(services: Services, about: Subject, target: Path, context: Context) -> Arrived:
     file, settings = about.file, services.settings
     client = services.client.using(context)
-    identity = Identity(version_id=about.version.id, file_id=file.id, size=file.size, sha256=file.sha256 or "")
-    wanted = Wanted(client.download_url(about.version.id, file.id or None), target, identity, textual=target.suffix.lower() in TEXT_ENDINGS)
+    wanted = Wanted(client.download_url(about.version.id, file.id or None), target, _identity(about), textual=target.suffix.lower() in TEXT_ENDINGS)
     wire = Wire(client.transport.open, client.denial)
     arrived = Download(wanted, wire, context, context, stall_limit=settings.download_timeout, retry_delay=settings.http_retry_delay).run()
     log.info("download %s: %d bytes, %s", target.name, arrived.size, "verified" if arrived.verified else "Civitai gives no hash")
@@ -191,6 +203,7 @@ def _fetch(services: Services, about: Subject, target: Path, context: Context) -
 def _finish(services: Services, about: Subject, arrived: Arrived, context: Context, *, already_here: bool) -> dict[str, Any]:
     """Record the file, write what belongs beside it, refresh the host. The file is safe from here on, so trouble only becomes a note."""
     services.files.add(arrived.path, arrived.sha256, model_id=about.model.id, version_id=about.version.id, file_id=about.file.id)
+    Part(arrived.path).remove()  # what told whose the file is, until here
     notes = [] if arrived.verified else ["Civitai gives no SHA-256 for this file, so it could not be compared."]
     if hashing.safetensors_complete(arrived.path) is False:
         notes.append("The file looks truncated: its header promises more than there is.")
@@ -208,14 +221,17 @@ def _describe(services: Services, about: Subject, arrived: Arrived, patience: Pa
     """Sidecars and preview; the sentences of what could not be written."""
     url = f"{services.settings.civitai_url}/models/{about.model.id}?modelVersionId={about.version.id}"
     notes = []
-    steps = (
-        lambda: civitai_info.write(arrived.path, about.version_raw, about.model_raw),
+    metadata = (
         lambda: webui_json.write(
             arrived.path, description=about.version.description or about.model.description, base_model=about.version.base_model,
             trained_words=about.version.trained_words, model_id=about.model.id, version_id=about.version.id, sha256=arrived.sha256, url=url,
         ),
-        lambda: _preview(services, about, arrived.path, patience),
     )  # fmt: skip
+    steps = (
+        lambda: civitai_info.write(arrived.path, about.version_raw, about.model_raw),
+        *(metadata if about.kind in CARDS else ()),
+        lambda: _preview(services, about, arrived.path, patience),
+    )
     for step in steps:
         try:
             step()

@@ -139,10 +139,19 @@ class Transport:
     def open(self, url: str, headers: Mapping[str, str], *, authorized: bool) -> requests.Response:
         """One try of a streamed GET for downloads; the caller closes the answer and follows redirects. The key goes only to the API's own origin.
 
-        Raises Offline when no connection can be opened; other exceptions of ``requests`` pass through. Socket timeouts: 10 s and 30 s.
+        The API is asked in its turn, and a throttling answer slows all threads. Raises Offline when no connection can be opened; other exceptions
+        of ``requests`` pass through. Socket timeouts: 10 s and 30 s.
         """
+        timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
         try:
-            return self._send("GET", url, None, authorized=authorized, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), headers=headers)
+            if not authorized:
+                return self._send("GET", url, None, authorized=False, timeout=timeout, headers=headers)
+            governor = self._governor(url)
+            with governor.turn(self._patience) as started:
+                response = self._send("GET", url, None, authorized=True, timeout=timeout, headers=headers)
+                if response.status_code in (429, 503):
+                    governor.throttled(started, refusals.retry_after(response.headers) or 0.0)
+                return response
         except (requests.RequestException, ValueError) as exc:
             if _unopened(exc):
                 raise _offline(exc) from None

@@ -26,6 +26,7 @@ from .store import Record, Store, new_record
 log = logging.getLogger(__name__)
 
 TICK = 1.0  # seconds between two looks at the database and two heartbeats
+INTERRUPTED = "Interrupted: the program that worked on it has ended."
 REAP_EVERY = 5  # ticks between two looks for engines that have died
 
 
@@ -237,7 +238,7 @@ class Engine:
         try:
             columns = {"state": state, "owner": None, "request": None, "result": result, "error": error, "finished": finished, "progress": progress}
             self._write(job_id, if_owner=if_owner, **columns)
-        except CivitaiManagerError as exc:  # a full disk must not hide the outcome from the person
+        except Exception as exc:  # noqa: BLE001 - a full or broken disk must not hide the outcome from the person, nor block the lane
             log.error("job %s is %s, but that could not be stored: %s", job_id, state, exc)
         self.board.set(job_id, state=state, result=result, error=error, finished=finished, stopping=None, text="")
 
@@ -276,6 +277,9 @@ class Engine:
         state = record.state
         if state == "running" and record.progress.get("state") == "waiting":
             state = "waiting"
+        interrupted = state == "queued" and record.owner is None  # nobody works on it, and only a person (or the next start) goes on
+        if interrupted:
+            state, progress["text"] = "paused", INTERRUPTED
         shown = {
             "kind": record.kind, "title": record.title, "state": state, "created": record.created, "model_id": record.params.get("model_id"),
             **progress, "error": record.error, "result": record.result, "finished": record.finished, "stopping": record.request,
@@ -297,7 +301,7 @@ class Engine:
                 self._look()
                 if ticks % REAP_EVERY == 0:
                     for job_id in self._reap("paused"):
-                        self._show(self._known(job_id), text="Interrupted: the program that worked on it has ended.")
+                        self._show(self._known(job_id), text=INTERRUPTED)
             except Exception:
                 log.exception("looking after the jobs failed; trying again")
 
@@ -324,7 +328,8 @@ class Engine:
             with self._lock:
                 context = self._running.get(record.id)
                 if context or any(waiting.id == record.id for waiting in self._queue):
-                    if record.request and not (context and context.stop.is_set()):  # also when a change of ours came after the request
+                    asked = context.stop.reason if context else ""
+                    if record.request and asked not in (record.request, "cancel"):  # also when a change of ours came after the request
                         self._ask_to_stop(record.id, record.request, ("queued", "running"))
                 elif self._own_changes.get(record.id, 0) < record.changed:  # else it is older than what is shown
                     self._show(record)

@@ -7,11 +7,14 @@ reconnect until the storage refuses it; then the API is asked for a fresh one (c
 from __future__ import annotations
 
 import contextlib
+import datetime
 import http.client
 import logging
+import queue
 import random
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +25,7 @@ import msgspec
 import requests
 import urllib3
 
+from ..civitai.refusals import retry_after
 from ..disk.atomic import disk_error
 from ..errors import (
     FileExists,
@@ -46,6 +50,7 @@ TRANSIENT = frozenset({408, 425, 500, 502, 503, 504, *range(520, 528)})
 BROKEN_LINE = (Offline, requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 TEXTUAL = ("text/html", "application/json", "application/xml", "text/xml", "application/problem+json")
 MAX_DELAY = 30.0  # seconds between two reconnects
+LONGEST_DEMAND = 900.0  # seconds; a longer Retry-After ends the job, resumable, with the time from which it is welcome
 
 
 class Opener(Protocol):
@@ -105,6 +110,8 @@ class Download:
         self._resumed = False
         self._restarted = False
         self._failures = 0
+        self._refusals = 0  # links that the storage did not honour, since the last progress
+        self._furthest = 0  # bytes; only what goes beyond is progress
         self._last_byte = time.monotonic()
 
     def run(self) -> Arrived:
@@ -113,12 +120,12 @@ class Download:
             raise FileExists(f"{self.wanted.target.name} exists already.")
         try:
             offset = self.part.offset(self.identity)
+            self.part.save(self.identity)  # before the part is made: a part without a state is somebody else's
             sink = Sink(self.part.path)
         except OSError as exc:
             raise disk_error(exc, self.wanted.target.parent) from exc
         try:
             try:
-                self.part.save(self.identity)
                 if offset:
                     self._resumed = True
                     self._total = self.identity.total
@@ -126,8 +133,10 @@ class Download:
                 digest = self._fetch_whole(sink)
                 sink.sync()
             except BaseException:
+                sink.close()
                 if sink.written == 0:  # nothing half-written in sight
-                    self.part.remove()
+                    with contextlib.suppress(OSError):
+                        self.part.remove()
                 raise
             finally:
                 sink.close()
@@ -146,7 +155,6 @@ class Download:
                 self.patience.check()
                 try:
                     self._one_connection(sink)
-                    self._failures = 0
                 except _Again as again:
                     self._pause(str(again), again.delay, again)
                 except BROKEN_LINE as exc:
@@ -158,6 +166,7 @@ class Download:
                 return digest
             log.warning("download %s: wrong hash after a broken transfer; once more from zero", self.wanted.target.name)
             self._restarted, self._resumed, self._total, self._link = True, False, None, ""
+            self._furthest, self._last_byte = 0, time.monotonic()
             sink.restart()
             self.reporter.update(bytes_done=0, text="the bytes do not fit together; once more from the start")
 
@@ -177,6 +186,15 @@ class Download:
             raise Interrupted(f"Nothing has arrived for {silent:.0f} s ({reason}).") from cause
         if isinstance(cause, _Again) and cause.fresh:
             self._link = ""
+        demanded = delay or 0.0
+        if demanded > LONGEST_DEMAND:
+            until = datetime.datetime.now().astimezone() + datetime.timedelta(seconds=demanded)
+            raise RateLimited("Civitai asks to wait before the download goes on.", until=until.isoformat(timespec="seconds")) from cause
+        self._last_byte += demanded  # a pause that was asked for is no silence
+        if demanded:
+            self._failures += 1
+            self.patience.wait(demanded, reason)
+            return
         if delay is None:
             delay = min(MAX_DELAY, self.retry_delay * 2 ** min(self._failures, 8)) * random.uniform(0.8, 1.2)
         self._failures += 1
@@ -201,7 +219,7 @@ class Download:
         """The storage's answer: by the link that worked before, else by asking the API for one. Redirects are followed without the key."""
         url, authorized = (self._link, False) if self._link else (self.wanted.url, True)
         for _ in range(6):
-            response = self.wire.open(url, headers, authorized=authorized)
+            response = self._asked(url, headers, authorized)
             if response.status_code not in (301, 302, 303, 307, 308):
                 if authorized and response.status_code not in (200, 206, 416):
                     self._refused(response)
@@ -210,20 +228,52 @@ class Download:
             response.close()
             if urlsplit(target).path.startswith("/login"):
                 raise LoginRequired()
+            if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+                raise WrongContent("Civitai sends the download to an address without encryption.")
             url, authorized = target, False
             self._link = target
         raise ServiceDown("Civitai sends the download round in circles.")
+
+    def _asked(self, url: str, headers: dict[str, str], authorized: bool) -> requests.Response:
+        """One request, in a thread of its own: connecting and the first bytes may take 40 s, and a request to stop must not wait for them."""
+        answers: queue.SimpleQueue[requests.Response | BaseException] = queue.SimpleQueue()
+        left = threading.Event()
+
+        def ask() -> None:
+            try:
+                response = self.wire.open(url, headers, authorized=authorized)
+            except BaseException as exc:  # noqa: BLE001 - it is raised again where it is waited for
+                answers.put(exc)
+                return
+            answers.put(response)
+            if left.is_set():
+                response.close()
+
+        threading.Thread(target=ask, name="civitai-manager-connect", daemon=True).start()
+        while True:
+            try:
+                answer = answers.get(timeout=0.25)
+            except queue.Empty:
+                try:
+                    self.patience.check()
+                except BaseException:
+                    left.set()
+                    raise
+                continue
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
 
     def _refused(self, response: requests.Response) -> None:
         """The API gave no link: say why, or try again later when it is only busy."""
         with contextlib.closing(response):
             body = response.raw.read(65536, decode_content=True) or b""
-            status, retry_after = response.status_code, _seconds(response.headers.get("Retry-After"))
-            if status in TRANSIENT or (status == 429 and retry_after is not None):
-                raise _Again(f"Civitai is busy ({status})", delay=retry_after)
+            status, demanded = response.status_code, retry_after(response.headers)
+            if status in TRANSIENT or (status == 429 and demanded is not None):
+                raise _Again(f"Civitai is busy ({status})", delay=demanded)
             error = self.wire.denial(status, response.headers, body)
             if isinstance(error, RateLimited) and not isinstance(error, QuotaExceeded):
-                raise _Again("Civitai asks to slow down", delay=retry_after)
+                raise _Again("Civitai asks to slow down", delay=demanded)
             raise error
 
     def _accept(self, response: requests.Response, sink: Sink) -> bool:
@@ -243,13 +293,14 @@ class Download:
             self._beyond(response, sink)
             return False
         if status in (400, 401, 403, 404, 410):
-            if self._failures >= 4:
+            self._refusals += 1
+            if self._refusals > 4:
                 raise NotFound(
                     "The storage does not hand out this file.", next_step="Try again later; refresh the model to see whether the file was replaced."
                 )
-            raise _Again("the link has expired", fresh=True, delay=0 if self._failures == 0 else None)
+            raise _Again("the link has expired", fresh=True, delay=0 if self._refusals == 1 else None)
         if status in TRANSIENT or status == 429:
-            raise _Again(f"the storage is busy ({status})", delay=_seconds(response.headers.get("Retry-After")))
+            raise _Again(f"the storage is busy ({status})", delay=retry_after(response.headers))
         raise ServiceDown(f"The storage answered with status {status}.")
 
     def _accept_range(self, response: requests.Response, sink: Sink) -> bool:
@@ -267,11 +318,12 @@ class Download:
         if match and int(match[1]) == sink.written and sink.written:
             self._total = sink.written
             return
-        if self._failures >= 4:
+        self._refusals += 1
+        if self._refusals > 4:
             raise ServiceDown("The storage refuses every part of this file.")
         sink.restart()
         self._total = None
-        raise _Again("the server refuses to go on from here; starting from zero", fresh=True, delay=0 if self._failures == 0 else None)
+        raise _Again("the server refuses to go on from here; starting from zero", fresh=True, delay=0 if self._refusals == 1 else None)
 
     def _learn(self, response: requests.Response, total: int | None) -> None:
         self._total = total
@@ -301,8 +353,10 @@ class Download:
                 sink.write(block)
             except OSError as exc:  # the disk's fault, not the line's
                 raise disk_error(exc, self.wanted.target.parent) from exc
-            self._last_byte = time.monotonic()
-            self._failures = 0
+            if sink.written > self._furthest:  # what only repeats what was here before is no progress
+                self._furthest = sink.written
+                self._last_byte = time.monotonic()
+                self._failures = self._refusals = 0
             self.reporter.update(bytes_done=sink.written)
             self.patience.check()
         if self._total is None:
@@ -340,10 +394,6 @@ def _shut(response: requests.Response) -> None:
             response.raw.shutdown()
         else:
             response.raw.connection.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    return float(retry_after) if retry_after and retry_after.strip().isdigit() else None
 
 
 def _line_problem(exc: Exception) -> str:

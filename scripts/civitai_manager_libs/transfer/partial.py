@@ -39,19 +39,29 @@ class Part:
         self.path = target.with_name(target.name + ".part")
         self.state = target.with_name(target.name + ".part.json")
 
-    def offset(self, identity: Identity) -> int:
-        """How many bytes of this very file are here already, in bytes. A part of another file, or one without a state, is removed."""
+    def known(self) -> Identity | None:
+        """What the state file says the part is of; None when there is none that can be read."""
         try:
-            known = msgspec.json.decode(self.state.read_bytes(), type=Identity)
-            size = self.path.stat().st_size
+            return msgspec.json.decode(self.state.read_bytes(), type=Identity)
         except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+            return None
+
+    def offset(self, identity: Identity) -> int:
+        """How many bytes of this very file are here already. Our part of another file is removed; one that is not known as ours is set aside."""
+        known = self.known()
+        if not self.path.exists():
+            self.remove()
+            return 0
+        if known is None:
+            if self.path.stat().st_size:
+                self.set_aside("unknown", of=self.path.name)
             self.remove()
             return 0
         if not known.same_file(identity):
             self.remove()
             return 0
         identity.etag, identity.last_modified, identity.total = known.etag, known.last_modified, known.total
-        return size
+        return self.path.stat().st_size
 
     def save(self, identity: Identity) -> None:
         temporary = self.state.with_name(self.state.name + ".new")
@@ -64,7 +74,10 @@ class Part:
                 path.unlink()
 
     def place(self) -> None:
-        """Give the whole file its name, in one step and never over another file. Raises FileExistsError."""
+        """Give the whole file its name, in one step and never over another file. Raises FileExistsError.
+
+        The state file stays until ``remove``: should the process die before the file is in the catalog, it tells whose it is.
+        """
         try:
             os.link(self.path, self.target)  # fails when the name is taken, unlike rename on POSIX
         except FileExistsError:
@@ -73,14 +86,15 @@ class Part:
             if self.target.exists():
                 raise FileExistsError(str(self.target)) from None
             self.path.rename(self.target)
-        self.remove()
+        self.path.unlink(missing_ok=True)
 
-    def set_aside(self, reason: str) -> Path:
+    def set_aside(self, reason: str, of: str = "") -> Path:
         """Keep the bytes under a clear name that no loader takes for a model: ``NAME.reason``, numbered when that exists."""
-        number, aside = 1, self.target.with_name(f"{self.target.name}.{reason}")
+        name = of or self.target.name
+        number, aside = 1, self.target.with_name(f"{name}.{reason}")
         while aside.exists():
             number += 1
-            aside = self.target.with_name(f"{self.target.name}.{reason}-{number}")
+            aside = self.target.with_name(f"{name}.{reason}-{number}")
         self.path.rename(aside)
         self.remove()
         return aside

@@ -64,6 +64,7 @@ class Sink:
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
+        """Harmless when it is closed already."""
         self._join()
         self._file.close()
 

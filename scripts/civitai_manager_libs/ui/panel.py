@@ -60,7 +60,7 @@ class Panel:
         # .change, not .input: gradio 6 fires that only when a key is pressed
         bind(self.choice.change, self.show, [self.choice, self.chosen], model_fields, action="show a model")
         bind(self.version.input, self.choose_version, [self.choice, self.chosen, self.version], version_fields, action="choose a version")
-        bind(self.file.input, self.choose_file, [self.chosen, self.file], file_fields, action="choose a file")
+        bind(self.file.input, self.choose_file, [self.choice, self.chosen, self.file], file_fields, action="choose a file")
         bind(self.download.click, self.start_download, [self.chosen, self.folder, self.name, self.confirm], self.progress, action="download")
         bind(self.note.blur, self.save_note, [self.chosen, self.note], None, action="save a note")
         bind(self.refresh.click, self.start_refresh, self.chosen, self.progress, action="refresh a model")
@@ -82,12 +82,16 @@ class Panel:
         return (*own, version_update, *self._version(view, version, wanted, before if again else Chosen()))
 
     def choose_version(self, wanted: str, chosen: str, label: str | None) -> Any:
+        if self.latest.is_late(Request.read(wanted)):
+            return compat.keep(10)
         before = Chosen.read(chosen)
         view = self._view(before.model_id)
         version = choice.by_label(view["versions"], choice.version_labels(view), label, before.version_id)
         return self._version(view, version, wanted, Chosen())
 
-    def choose_file(self, chosen: str, label: str | None) -> Any:
+    def choose_file(self, wanted: str, chosen: str, label: str | None) -> Any:
+        if self.latest.is_late(Request.read(wanted)):
+            return compat.keep(6)
         before = Chosen.read(chosen)
         view = self._view(before.model_id)
         version = choice.pick(view["versions"], before.version_id)

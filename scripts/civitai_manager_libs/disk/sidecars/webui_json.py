@@ -63,6 +63,8 @@ def write(
     Raises DiskError when it cannot be read (it is left as it is), NoSpace, NotWritable.
     """
     path = path_of(model_file)
+    if str(path).casefold() == str(model_file).casefold():
+        raise DiskError(f"{path.name} is the model itself: there is no place for metadata beside it.", next_step="", path=str(path))
     existing = read(path)
     if existing is None and not is_blank(path):
         raise DiskError(
