@@ -24,6 +24,7 @@ from .application import Application
 from .civitai.payloads import human_size
 from .errors import CivitaiManagerError, NotALink, NotFound, UsageError, explain
 from .jobs.board import View
+from .jobs.engine import Engine
 from .reporter import Plain
 
 OK, FAILED, USAGE = 0, 1, 2
@@ -81,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str], make: Callable[[argparse.Namespace], Application]) -> int:
     """Run one command; the exit status. ``make`` gives an Application for the global options. argparse ends wrong usage with status 2."""
     defaults = argparse.Namespace(json=False, data_dir=None, models_dir=None, civitai_url=None, verbose=False)
+    _speak_unicode()
     arguments = parser().parse_args(argv, defaults)
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     application: Application | None = None
@@ -103,6 +105,13 @@ def main(argv: list[str], make: Callable[[argparse.Namespace], Application]) -> 
     finally:
         if application is not None:
             application.close()
+
+
+def _speak_unicode() -> None:
+    """Names in any script go out: redirected output on Windows would be cp1252, which has no word for most of them. What UTF-8 lacks is escaped."""
+    for stream, options in ((sys.stdout, {"encoding": "utf-8", "errors": "backslashreplace"}), (sys.stderr, {"errors": "backslashreplace"})):
+        if reconfigure := getattr(stream, "reconfigure", None):  # not when something else stands in for it
+            reconfigure(**options)
 
 
 # -- commands
@@ -206,10 +215,20 @@ def run_jobs(application: Application, arguments: argparse.Namespace) -> int:
 
 def run_resume(application: Application, arguments: argparse.Namespace) -> int:
     jobs = application.jobs
-    ids = [arguments.id] if arguments.id else [job["id"] for job in jobs.changes()["jobs"] if _resumable(job)]
-    for job_id in ids:
-        jobs.resume(job_id)
-    done = [_finish(application, job_id) for job_id in ids]
+    if arguments.id:
+        jobs.resume(arguments.id)
+        ids, well = [arguments.id], True
+    else:
+        ids, well = _resume_all(jobs)
+    try:
+        done = [_finish(application, job_id) for job_id in ids]
+    except KeyboardInterrupt:  # the watched one is paused; so are the others, or nobody would own them
+        for job_id in ids:
+            with contextlib.suppress(UsageError):
+                jobs.pause(job_id)
+        for job_id in ids:
+            jobs.wait(job_id, 35)
+        raise
 
     def tell() -> None:
         for view in done:
@@ -218,7 +237,29 @@ def run_resume(application: Application, arguments: argparse.Namespace) -> int:
             print("nothing to resume", file=sys.stderr)
 
     _answer(arguments, [msgspec.to_builtins(view) for view in done], tell)
-    return OK if all(view.state == "done" for view in done) else FAILED
+    return OK if well and all(view.state == "done" for view in done) else FAILED
+
+
+def _resume_all(jobs: Engine) -> tuple[list[str], bool]:
+    """Resume what can be, of equal jobs only the newest; the ids, and whether nothing went wrong. What is left out is told on standard error."""
+    newest: dict[str, dict[str, Any]] = {}
+    older: list[tuple[str, dict[str, Any]]] = []
+    for job in sorted(jobs.changes()["jobs"], key=lambda job: job["created"], reverse=True):
+        key = jobs.key(job["id"])
+        if newest.setdefault(key, job) is not job:
+            older.append((key, job))
+    for key, job in older:
+        if _resumable(job) and newest[key]["state"] != "done":
+            print(f"{job['id']}  skipped    {job['title']}: the same was asked for again later, as job {newest[key]['id']}.", file=sys.stderr)
+    ids, well = [], True
+    for job in filter(_resumable, newest.values()):
+        try:
+            jobs.resume(job["id"])
+            ids.append(job["id"])
+        except CivitaiManagerError as exc:
+            well = well and isinstance(exc, UsageError)  # else another program went on with it meanwhile
+            print(f"{job['id']}  skipped    {job['title']}: {exc}", file=sys.stderr)
+    return ids[::-1], well
 
 
 def _resumable(job: dict[str, Any]) -> bool:

@@ -139,6 +139,55 @@ def test_a_failed_job_can_be_resumed(terminal: Terminal, demo: Any) -> None:
     assert resumed["state"] == "done" and [card["id"] for card in terminal.json("list")] == [OTTER.model_id]
 
 
+def test_of_equal_failed_jobs_only_the_newest_is_resumed(terminal: Terminal, demo: Any) -> None:
+    demo.fault("error", path="/models/400", status=500)
+    first, second = (terminal.json("register", str(OTTER.model_id), status=1)["id"] for _ in range(2))
+    other = terminal.json("register", str(HILL.model_id), status=1)["id"]
+    demo.clear_faults()
+    done = terminal.run("resume", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [(job["id"], job["state"]) for job in json.loads(done.stdout)] == [(second, "done"), (other, "done")]
+    assert done.stderr.count("skipped") == 1 and first in done.stderr and second in done.stderr
+    assert {job["id"]: job["state"] for job in terminal.json("jobs")} == {first: "failed", second: "done", other: "done"}
+    done = terminal.run("resume")
+    assert done.returncode == 0 and done.stdout == "" and done.stderr.strip() == "nothing to resume", "the newer one has done its work"
+
+
+def test_ctrl_c_pauses_all_that_are_resumed(terminal: Terminal, demo: Any) -> None:
+    demo.fault("error", path="/models/400", status=500)
+    ids = {terminal.json("register", str(case.model_id), status=1)["id"] for case in (OTTER, HILL)}
+    demo.clear_faults()
+    demo.fault("slow", path="/models/", seconds=8)
+    demo.forget()
+    process = terminal.start("resume", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    until(lambda: len(demo.requests) == 2)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in told
+    demo.clear_faults()
+    application = make_application(terminal.folder, demo)
+    try:
+        application.start(serving=False)
+        assert {record.id: (record.state, record.owner) for record in application.jobs.unfinished("register")} == dict.fromkeys(ids, ("paused", None))
+    finally:
+        application.close()
+
+
+def test_names_in_any_script_go_into_a_redirected_output(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, where a redirected output is cp1252."""
+    case = SPECIAL["huge_text"]
+    terminal.run("register", str(case.model_id))
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    for words in (["list"], ["list", "--json"], ["show", str(case.model_id)]):
+        done = subprocess.run(terminal.command(*words), capture_output=True, timeout=60, env=terminal.environment(), cwd=terminal.folder)
+        assert done.returncode == 0, done.stderr
+        assert "朝の光 · صباح · 🌄" in done.stdout.decode("utf-8")
+    done = subprocess.run(
+        terminal.command("register", "水彩 🌄"), capture_output=True, timeout=60, env=terminal.environment(), cwd=terminal.folder
+    )
+    assert done.returncode == 2 and b"\\u6c34\\u5f69" in done.stderr and b"Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -273,7 +273,7 @@ def settings_store(folder: Path | None, served: Path, overrides: dict[str, Any])
 
 
 def settings_file(folder: Path | None, served: Path) -> Path:
-    """The settings file in ``folder`` (None: the user's configuration folder), but not in a folder below what the host serves: it holds the API key."""
+    """The settings file in ``folder`` (None: the user's configuration folder), but not a folder below what the host serves: it holds the key."""
     if folder is None:
         return default_file()
     if folder.resolve().is_relative_to(served.resolve()):

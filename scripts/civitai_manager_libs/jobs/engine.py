@@ -164,6 +164,10 @@ class Engine:
         """Stored unfinished jobs of a kind, of every process."""
         return [record for record in self._store.active() if record.kind == kind]
 
+    def key(self, job_id: str) -> str:
+        """What a job asks for: the keys of equal requests are equal. Raises UnknownJob."""
+        return self._known(job_id).key
+
     # -- inside
 
     def _known(self, job_id: str) -> Record:
