@@ -101,8 +101,8 @@ def test_variants_of_one_name_lie_side_by_side(running: Any, demo: Any, name: st
 FOLDERS = {
     ("vae_beside", 0): "models/Stable-diffusion", ("vae_beside", 1): "models/VAE", ("config_yaml", 1): "models/Stable-diffusion",
     ("archive_zip", 0): "models/Poses", ("only_negative", 0): "embeddings", ("gguf_variants", 0): "models/Stable-diffusion",
-    ("big_zip", 0): "extensions/sd-dynamic-prompts/wildcards", ("unknown_kinds", 0): "models/Other", ("training_data_first", 0): "models/Other",
-    ("video_preview", 0): "extensions/sd-webui-animatediff/model", ("pickle_danger", 0): "embeddings",
+    ("big_zip", 0): "models/wildcards", ("unknown_kinds", 0): "models/Other", ("training_data_first", 0): "models/Other",
+    ("video_preview", 0): "models/AnimateDiff", ("pickle_danger", 0): "embeddings",
 }  # fmt: skip
 
 

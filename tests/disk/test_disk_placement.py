@@ -105,3 +105,18 @@ def test_default_folders(tmp_path: Path) -> None:
     (tmp_path / "embeddings").mkdir()
     assert placement.default_folders(tmp_path)["embedding"][0] == tmp_path / "embeddings"
     assert placement.default_folders(Path("relative"))["vae"][0].is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("kind", "extension", "below", "otherwise"),
+    [
+        ("wildcards", "sd-dynamic-prompts", "wildcards", "models/wildcards"),
+        ("motion_module", "sd-webui-animatediff", "model", "models/AnimateDiff"),
+        ("aesthetic_gradient", "stable-diffusion-webui-aesthetic-gradients", "aesthetic_embeddings", "models/aesthetic_embeddings"),
+    ],
+)
+def test_an_extension_that_is_not_installed_gets_no_folder(tmp_path: Path, kind: str, extension: str, below: str, otherwise: str) -> None:
+    assert placement.default_folders(tmp_path)[kind] == [tmp_path / otherwise]
+    (tmp_path / otherwise).mkdir(parents=True)
+    (tmp_path / "extensions" / extension).mkdir(parents=True)
+    assert placement.default_folders(tmp_path)[kind] == [tmp_path / "extensions" / extension / below, tmp_path / otherwise]

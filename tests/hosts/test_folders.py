@@ -60,11 +60,14 @@ def test_automatic1111(tmp_path: Path) -> None:
 def test_automatic1111_with_models_elsewhere(tmp_path: Path) -> None:
     code = "from modules import shared, paths_internal"
     data = tmp_path / "webui"
+    (data / "extensions" / "sd-webui-animatediff").mkdir(parents=True)
     folders = run(code, "--data-path", str(data), "--models-dir", "/drive/models", path=ROOT / "tests" / "hostapp")["folders"]
     assert folders["checkpoint"] == ["/drive/models/Stable-diffusion"]
     assert folders["lora"] == ["/drive/models/Lora"]
     assert folders["embedding"][0] == f"{data}/embeddings"
     assert folders["controlnet"] == ["/drive/models/ControlNet"]
+    assert folders["wildcards"] == ["/drive/models/wildcards"], "no folder of an extension that is not installed"
+    assert folders["motion_module"] == [f"{data}/extensions/sd-webui-animatediff/model", "/drive/models/AnimateDiff"]
 
 
 def test_forge() -> None:

@@ -58,23 +58,23 @@ _BY_MODEL_TYPE = {
 _CHECKPOINT_ENDINGS = ((".vae.pt", "vae"), (".vae.ckpt", "vae"), (".vae.safetensors", "vae"), (".gguf", "unet"))
 _FORMATS = {"gguf": ".gguf"}
 
-# An A1111-shaped folder, the folder for new files first. Where extensions read a kind, it is the folder of the best-known one.
+# An A1111-shaped folder, the folder for new files first. Where extensions read a kind, it is that of the best-known one, or else one of ours.
 _FOLDERS: dict[str, tuple[str, ...]] = {
     "checkpoint": ("models/Stable-diffusion",),
     "lora": ("models/Lora",),
     "lycoris": ("models/LyCORIS",),
     "embedding": ("embeddings", "models/embeddings"),
     "hypernetwork": ("models/hypernetworks",),
-    "aesthetic_gradient": ("extensions/stable-diffusion-webui-aesthetic-gradients/aesthetic_embeddings",),
+    "aesthetic_gradient": ("extensions/stable-diffusion-webui-aesthetic-gradients/aesthetic_embeddings", "models/aesthetic_embeddings"),
     "vae": ("models/VAE",),
     "controlnet": ("models/ControlNet",),
     "upscaler": ("models/ESRGAN",),
     "text_encoder": ("models/text_encoder",),
     "unet": ("models/Stable-diffusion",),
     "clip_vision": ("models/CLIPVision",),
-    "motion_module": ("extensions/sd-webui-animatediff/model",),
+    "motion_module": ("extensions/sd-webui-animatediff/model", "models/AnimateDiff"),
     "poses": ("models/Poses",),
-    "wildcards": ("extensions/sd-dynamic-prompts/wildcards",),
+    "wildcards": ("extensions/sd-dynamic-prompts/wildcards", "models/wildcards"),
     "workflows": ("models/Workflows",),
     "detection": ("models/adetailer",),
     "other": ("models/Other",),
@@ -123,6 +123,17 @@ def subfolder(template: str, values: Mapping[str, object]) -> str:
 
 
 def default_folders(root: Path) -> dict[str, list[Path]]:
-    """The folders of a WebUI that lives in ``root``, by kind as ``host.Host.folders`` gives them. Of several, an existing one comes first."""
+    """The folders of a WebUI that lives in ``root``, by kind as ``host.Host.folders`` gives them. Of several, an existing one comes first.
+
+    A folder of an extension only where that is installed: a folder of its name would make the WebUI refuse to install it later.
+    """
     root = Path(root).absolute()
-    return {kind: sorted((root / name for name in names), key=lambda path: not path.is_dir()) for kind, names in _FOLDERS.items()}
+
+    def there(name: str) -> bool:
+        """Whether it is ready to be used: an extension makes its folders when it needs them."""
+        return root.joinpath(*name.split("/")[:2] if name.startswith("extensions/") else [name]).is_dir()
+
+    return {
+        kind: [root / name for name in sorted(names, key=lambda name: not there(name)) if there(name) or not name.startswith("extensions/")]
+        for kind, names in _FOLDERS.items()
+    }
