@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import struct
 import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from civitai_manager_libs.disk import previews
 from civitai_manager_libs.errors import NotWritable
 from PIL import Image, features
+from support import SCRIPTS
 
 RED, GREEN = (220, 20, 20), (20, 200, 20)
 
@@ -263,3 +266,41 @@ def test_a_jpeg_that_says_more_than_its_picture_is_packed_anew() -> None:
     exif[0x010E] = "secret place"
     made = previews.thumbnail(jpeg((200, 300), exif=exif), 300)
     assert made is not None and b"secret place" not in made[0]
+
+
+GREEDY = {
+    "16 bits": ("I;16", (7700, 7700), "PNG", {}, False),
+    "16 bits within the limit": ("I;16", (3990, 3990), "PNG", {}, True),
+    "transparent": ("RGBA", (7700, 7700), "PNG", {}, False),
+    "transparent within the limit": ("RGBA", (3990, 3990), "PNG", {}, True),
+    "grey and transparent within the limit": ("LA", (3990, 3990), "PNG", {}, True),
+    "a drafted JPEG": ("RGB", (7700, 7700), "JPEG", {}, True),
+    "a progressive JPEG": ("RGB", (7700, 7700), "JPEG", {"progressive": True}, False),
+    "a long JPEG that cannot be drafted": ("RGB", (60000, 900), "JPEG", {}, False),
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak where Linux tells it")
+@pytest.mark.parametrize(("mode", "size", "form", "options", "shown"), GREEDY.values(), ids=GREEDY)
+def test_a_small_file_cannot_take_much_memory(
+    tmp_path: Path, mode: str, size: tuple[int, int], form: str, options: dict[str, bool], shown: bool
+) -> None:
+    """Four at once, as a registration does; measured in a process of its own."""
+    (tmp_path / "picture").write_bytes(encoded(Image.new(mode, size), form, **options))
+    program = """
+import re, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from civitai_manager_libs.disk import previews
+from PIL import Image
+Image.init()
+def peak(): return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+data = Path(sys.argv[1]).read_bytes()
+before = peak()
+with ThreadPoolExecutor(4) as pool: made = list(pool.map(previews.thumbnail, [data] * 4))
+print(sum(map(bool, made)), round(peak() - before))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "picture")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env={**os.environ, "PYTHONPATH": str(SCRIPTS)})
+    made, mebibytes = map(int, done.stdout.split())
+    assert (made == 4) is shown and mebibytes < 220, done.stdout

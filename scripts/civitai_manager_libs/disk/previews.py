@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# More decoded pixels than this are refused: a small file can claim any size.
+# Bigger pictures than this are refused: a small file can claim any size.
 MAX_PIXELS = 60_000_000
+# And so are those that need more pixels at once in memory, at up to some 12 bytes each. Most JPEG are decoded at a fraction of their size.
+MAX_DECODED = 16_000_000
 # A JPEG of thumbnail size with more bytes than this is packed anew.
 MAX_BYTES = 120_000
 # Decoders for what the web serves; the others of Pillow are no business of a stranger's file (EPS starts a program).
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 _NEUTRAL = (128, 128, 128)
+# Registrations work side by side, and a picture may need much memory: one at a time, always in the same thread, whose freed memory the next one uses.
+_WORKER = ThreadPoolExecutor(1, thread_name_prefix="civitai-manager-picture")
 
 # The names under which the WebUI looks for a preview, in its order; see the facts on sidecars.
 WEBUI_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "gif")
@@ -55,7 +60,7 @@ def thumbnail(data: bytes, max_side: int = 512) -> tuple[bytes, str] | None:
     Upright by its EXIF orientation, the first frame of an animation, transparency on a neutral grey, no EXIF data.
     """
     try:
-        return _thumbnail(data, max_side)
+        return _WORKER.submit(_thumbnail, data, max_side).result()
     except Exception:  # decoders meet hostile and broken files and raise whatever they like
         log.info("preview: a picture of %d bytes cannot be decoded", len(data), exc_info=True)
         return None
@@ -66,21 +71,32 @@ def _thumbnail(data: bytes, max_side: int) -> tuple[bytes, str] | None:
 
     Image.init()
     with Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN]) as image:
-        if image.width * image.height > MAX_PIXELS:
-            log.info("preview: a picture of %d x %d pixels is too big", image.width, image.height)
+        width, height = image.size
+        if width * height > MAX_PIXELS or not _is_modest(image, max_side):
+            log.info("preview: a picture of %d x %d pixels is too big", width, height)
             return None
         orientation = _orientation(image)
         if _is_good(image, data, max_side) and orientation is None:
             image.draft("RGB", (image.width // 8 + 1, image.height // 8 + 1))
             image.load()  # decoded at an eighth: enough to notice a broken one
             return data, "jpeg"
-        image.draft("RGB", (max_side * 2, max_side * 2))  # a JPEG is decoded at a fraction of its size; others ignore it
         small = _as_rgb(image, max_side)
     if orientation is not None:
         small = small.transpose(orientation)
     out = io.BytesIO()
     small.save(out, "JPEG", quality=85)  # plain: optimizing costs more than all the rest and saves a tenth of 40 KB
     return out.getvalue(), "jpeg"
+
+
+def _is_modest(image: PILImage.Image, max_side: int) -> bool:
+    """Make a JPEG be decoded at a fraction of its size (others ignore it), at least twice ``max_side``; whether the rest is little enough.
+
+    A progressive JPEG is kept in memory whole while it is decoded.
+    """
+    whole = image.width * image.height if image.info.get("progressive") else 0
+    if max(image.size) > max_side:
+        image.draft("RGB", (max_side * 2, max_side * 2))
+    return max(whole, image.width * image.height) <= MAX_DECODED
 
 
 def _is_good(image: PILImage.Image, data: bytes, max_side: int) -> bool:
@@ -114,11 +130,15 @@ def _as_rgb(image: PILImage.Image, max_side: int) -> PILImage.Image:
     from PIL import Image
 
     mode = image.mode
-    if mode.startswith("I;16") or mode in ("I", "F"):
-        image = _eight_bit(image)
     transparent = mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
-    image = image.convert("RGBA" if transparent else "RGB")
+    wanted = "RGBA" if transparent else "RGB"
+    if mode.startswith("I;16") or mode in ("I", "F"):
+        image = _eight_bit(image, max_side)
+    if image.mode not in ("L", "LA", "RGB", "RGBA") or "transparency" in image.info:  # the others are made smaller before they are copied
+        image = image.convert(wanted)
+    image.load()
     image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    image = image.convert(wanted)
     if image.mode == "RGBA":
         ground = Image.new("RGB", image.size, _NEUTRAL)
         ground.paste(image, mask=image.getchannel("A"))
@@ -126,14 +146,21 @@ def _as_rgb(image: PILImage.Image, max_side: int) -> PILImage.Image:
     return image
 
 
-def _eight_bit(image: PILImage.Image) -> PILImage.Image:
-    """More than 8 bits a pixel as 8: ``convert`` alone would cut off all that is brighter than 255. Floats are 0 to 1 when they fit into that."""
-    wide = image.convert("F")
+def _eight_bit(image: PILImage.Image, max_side: int) -> PILImage.Image:
+    """More than 8 bits a pixel as 8: ``convert`` alone would cut off all that is brighter than 255. Floats are 0 to 1 when they fit into that.
+
+    Made smaller first (to twice ``max_side``), because each step needs another copy.
+    """
+    from PIL import Image
+
+    floats = image.mode == "F"
+    wide = image if floats else image.convert("F")
     low, high = wide.getextrema()
-    factor = 255.0 if image.mode == "F" and high <= 1.0 else 1 / 257 if high > 255 else 1.0  # type: ignore[operator]
-    small = wide.point(lambda value: value * factor + 0.0).convert("L")
-    wide.close()
-    return small
+    factor = 255.0 if floats and high <= 1.0 else 1 / 257 if high > 255 else 1.0  # type: ignore[operator]
+    if max(wide.size) > max_side * 2:
+        share = max_side * 2 / max(wide.size)
+        wide = wide.resize((max(1, round(wide.width * share)), max(1, round(wide.height * share))), Image.Resampling.BOX)
+    return wide.point(lambda value: value * factor + 0.0).convert("L")
 
 
 def has_webui_preview(model_file: Path) -> bool:
