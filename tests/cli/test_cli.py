@@ -342,7 +342,7 @@ def test_a_killed_command_is_resumed(terminal: Terminal, demo: Any, tmp_path: Pa
     until(lambda: [part for part in folder.glob("*.part") if part.stat().st_size > 1_000_000], 15)
     process.kill()
     process.wait(10)
-    assert [job["state"] for job in terminal.json("jobs")] == ["queued"]
+    assert [job["state"] for job in terminal.json("jobs")] == ["paused"]
     (resumed,) = terminal.json("resume")
     assert resumed["state"] == "done" and resumed["result"]["verified"]
     assert not list(folder.glob("*.part*"))
