@@ -81,7 +81,9 @@
     // gradio has drawn an answer: is it the one that was asked for last?
     cm.answered = function () {
         const head = document.querySelector("#cm_head [data-cm-choice]");
+        if (!head) { forget(); }
         if (!head || head.dataset.cmSeen) { return; }
+        forget();
         head.dataset.cmSeen = "1";
         if (wanted && head.dataset.cmChoice === wanted.text) { wanted = null; clearTimeout(timer); waiting(false); }
         viewer(head);
@@ -108,6 +110,7 @@
         const show = (step) => {
             at = Math.max(-1, Math.min(pictures.length - 1, at + step));
             for (const node of place.querySelectorAll("img:not([data-cm-src]), video, .cm-veil, .cm-picture-failed")) { node.remove(); }
+            forget();
             if (thumbnail) { thumbnail.hidden = at >= 0; }
             if (at >= 0) { example(place, pictures[at]); }
             cm.text(label, at < 0 ? pictures.length + (pictures.length === 1 ? " picture" : " pictures") + " on Civitai" : (at + 1) + " of " + pictures.length);
@@ -124,13 +127,34 @@
     async function useOnCard(url) {
         try { await cm.post("models/" + model + "/thumbnail", {url: url}); cm.hurry(); } catch (error) { cm.say(cm.sentence(error)); }
     }
+    // A video element has no referrerpolicy: fetched here, so that Civitai does not learn the address of this page. One at a time is kept.
+    let fetching = null;
+    let kept = "";
+    function forget() {
+        if (fetching) { fetching.abort(); fetching = null; }
+        if (kept) { URL.revokeObjectURL(kept); kept = ""; }
+    }
+    async function fetchVideo(node, url) {
+        forget();
+        const mine = fetching = new AbortController();
+        const answer = await fetch(url, {referrerPolicy: "no-referrer", credentials: "omit", signal: mine.signal});
+        if (!answer.ok) { throw new Error("HTTP " + answer.status); }
+        const data = await answer.blob();
+        if (fetching !== mine) { return; }
+        fetching = null;
+        if (node.isConnected) { node.src = kept = URL.createObjectURL(data); }
+    }
     function example(place, picture) {
         const video = picture.type === "video";
-        const node = cm.node(video ? "video" : "img", {referrerpolicy: "no-referrer", alt: video ? null : "Example picture", "aria-label": video ? "Example video" : null,
-            controls: video, loop: video, playsinline: video});
+        const node = cm.node(video ? "video" : "img", {referrerpolicy: video ? null : "no-referrer", alt: video ? null : "Example picture",
+            "aria-label": video ? "Example video" : null, controls: video, loop: video, playsinline: video});
         if (video) { node.muted = true; }
-        node.addEventListener("error", () => node.replaceWith(cm.node("span", {class: "cm-picture-failed"}, "This picture could not be loaded.")));
-        const load = () => { node.src = picture.url; place.prepend(node); };
+        const failed = () => node.replaceWith(cm.node("span", {class: "cm-picture-failed"}, "This picture could not be loaded."));
+        node.addEventListener("error", failed);
+        const load = () => {
+            place.prepend(node);
+            if (video) { fetchVideo(node, picture.url).catch(failed); } else { node.src = picture.url; }
+        };
         if (picture.level < VEIL) { load(); return; }
         const veil = cm.node("button", {type: "button", class: "cm-veil"}, "Mature content: show it");
         veil.addEventListener("click", () => { veil.remove(); load(); });

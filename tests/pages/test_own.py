@@ -45,3 +45,20 @@ def test_another_picture_on_the_card_stays_over_a_refresh(app: Any, browser: Any
     app.register(str(MODEL))
     assert thumbnail(app) == chosen
     assert browser.errors == []
+
+
+def test_an_example_video_comes_without_telling_where_this_page_is(app: Any, browser: Any, demo: Any) -> None:
+    case = SPECIAL["video_preview"]
+    app.register(str(case.model_id))
+    page = browser.open(app.url)
+    steps.open_model(page, case.model_id)
+    demo.forget()
+    page.get_by_label("Next picture, from Civitai").click()
+    page.wait_for_function("() => { const v = document.querySelector('.cm-picture video'); return v && v.src.startsWith('blob:'); }")
+    asked = [one for one in demo.requests if str(149_000_000 + (case.model_id - 4_000_000) * 100) in one["path"] or "sea" in one["path"]]
+    assert asked and all("Referer" not in one["headers"] and "Cookie" not in one["headers"] for one in demo.requests), demo.requests
+    address = page.evaluate("() => document.querySelector('.cm-picture video').src")
+    page.get_by_label("Next picture, from Civitai").click()
+    page.wait_for_function("() => { const i = document.querySelector('.cm-picture img:not([data-cm-src])'); return i && i.naturalWidth > 0; }")
+    assert page.evaluate("url => fetch(url).then(() => 'there', () => 'gone')", address) == "gone", "its memory is given back"
+    assert page.locator(".cm-picture video").count() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 
 import pytest
 from civitai_manager_libs.ui import choice, render
@@ -85,3 +86,12 @@ def test_a_choice_finds_its_entry() -> None:
     assert choice.pick([], 1) is None
     assert choice.by_label(entries, ["a", "b", "c"], "c") is entries[2]
     assert choice.by_label(entries, ["a", "b", "c"], "gone", 1) is entries[0]
+
+
+def test_early_access_says_the_day_and_how_long() -> None:
+    now = datetime.datetime(2026, 11, 22, 9, tzinfo=datetime.timezone.utc)
+    assert re.sub("<.*?>", "", render.deadline("2026-12-03T10:00:00Z", now)) == "3 December 2026 (in 11 days)"
+    assert render.deadline("permanent") == render.deadline(None) == ""
+    line = re.sub("<.*?>", "", choice.access({"early_access": "2099-05-06T07:08:09.000Z"}))
+    assert re.match(r"Early access until 6 May 2099 \(in \d+ years\): Civitai gives", line)
+    assert "Early access for good:" in choice.access({"early_access": "permanent"}) and choice.access({}) == choice.access(None) == ""

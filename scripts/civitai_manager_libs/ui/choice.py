@@ -144,7 +144,8 @@ def access(version: dict[str, Any] | None) -> str:
     deadline = (version or {}).get("early_access")
     if not deadline:
         return ""
-    until = f"until {render.date(deadline)}" if render.moment(deadline) else "for good"
+    day = render.deadline(deadline)
+    until = f"until {day}" if day else "for good"
     return f'<p class="cm-warning">Early access {until}: Civitai gives this version only to those who bought it.</p>'
 
 

@@ -20,6 +20,10 @@ DROPPED_WITH_CONTENT = {
     "script", "style", "template", "noscript", "iframe", "object", "embed", "form", "svg", "math", "title", "textarea", "select", "video", "audio",
 }  # fmt: skip
 
+MONTHS = (  # the calendar module's are those of the host's locale
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
 
 def clean(text: str, *, limit: int = 200_000) -> str:
     """A stranger's HTML without anything that runs, loads, frames, submits or styles. Links open elsewhere and tell nothing about us."""
@@ -81,6 +85,15 @@ def date(text: str | None) -> str:
     """The relative date with the full one on hover, as HTML."""
     when = moment(text)
     return f'<time datetime="{escape(when.isoformat())}" title="{when:%Y-%m-%d %H:%M %Z}">{ago(text)}</time>' if when else ""
+
+
+def deadline(text: str | None, now: datetime.datetime | None = None) -> str:
+    """A day to wait for, as HTML: "3 December 2026 (in 11 days)"."""
+    when = moment(text)
+    if when is None:
+        return ""
+    shown = f"{when.day} {MONTHS[when.month - 1]} {when.year} ({ago(text, now)})"
+    return f'<time datetime="{escape(when.isoformat())}" title="{when:%Y-%m-%d %H:%M %Z}">{shown}</time>'
 
 
 def tag(name: str, text: str = "", **attributes: Any) -> str:
