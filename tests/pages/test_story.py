@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -38,16 +39,22 @@ CONTRAST = """() => {
 }"""
 
 
-def test_an_empty_library_shows_what_to_do(make_app: Any, tmp_path: Any, browser: Any) -> None:
-    with make_app(tmp_path) as app:
-        page = browser.open(app.url)
-        page.wait_for_selector(".cm-empty", state="visible")
-        assert "Paste a link" in steps.text(page, ".cm-empty") and "--demo" in steps.text(page, ".cm-empty")
-        page.click("text=Open settings")
-        page.wait_for_selector("#cm_set_api_key", state="visible")
-        assert browser.errors == []
-        ours = [url for url in browser.foreign if "fonts.g" not in url and "cdnjs" not in url]  # gradio 3 and 4 ask for these themselves
-        assert ours == []
+@pytest.fixture(scope="module")
+def fresh_app(make_app: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A product in which nothing was ever registered, without a key of the environment's."""
+    with make_app(tmp_path_factory.mktemp("fresh"), key="") as running:
+        yield running
+
+
+def test_an_empty_library_shows_what_to_do(fresh_app: Any, browser: Any) -> None:
+    page = browser.open(fresh_app.url)
+    page.wait_for_selector(".cm-empty", state="visible")
+    assert "Paste a link" in steps.text(page, ".cm-empty") and "--demo" in steps.text(page, ".cm-empty")
+    page.click("text=Open settings")
+    page.wait_for_selector("#cm_set_api_key", state="visible")
+    assert browser.errors == []
+    ours = [url for url in browser.foreign if "fonts.g" not in url and "cdnjs" not in url]  # gradio 3 and 4 ask for these themselves
+    assert ours == []
 
 
 def test_register_by_link_opens_the_model(app: Any, browser: Any, demo: Any) -> None:
@@ -171,33 +178,33 @@ def test_a_stranger_s_text_is_inert(app: Any, browser: Any) -> None:
     assert page.locator(f'.cm-card[data-id="{ids.model_id}"] .cm-name b').count() == 0
 
 
-def test_settings_are_saved_and_refused_with_a_reason(make_app: Any, tmp_path: Any, browser: Any) -> None:
-    with make_app(tmp_path, key="") as app:
-        page = browser.open(app.url)
-        page.click('[data-view="settings"]')
-        field = "#cm_set_parallel_downloads input"
-        page.wait_for_function("s => document.querySelector(s).value === '3'", arg=field)
-        page.fill(field, "5")
-        page.fill("#cm_set_api_key input", "not-the-right-key-77")
-        page.click("#cm_save")
-        page.wait_for_selector("#cm_saved:has-text('Saved')")
-        page.wait_for_selector("#cm_state_api_key:has-text('A value is set')")
-        assert page.input_value("#cm_set_api_key input") == ""
-        page.fill(field, "99")
-        page.click("#cm_save")
-        page.wait_for_selector("text=The earlier value was kept", timeout=10_000)
-        page.reload()
-        page.wait_for_selector("#civitai_manager", state="attached")
-        if page.query_selector("#tabs"):
-            open_tab(page)
-        page.wait_for_selector(field, state="visible")  # the view survives a reload
-        page.wait_for_function("s => document.querySelector(s).value === '5'", arg=field)
-        assert "not-the-right-key-77" not in page.content() and "not-the-right-key-77" not in app.log()
-        assert "not-the-right-key-77" not in app.get("/config").text
-        page.click("#cm_test_key")
-        page.wait_for_selector("#cm_test_result:has-text('does not accept your API key')", timeout=20_000)
-        page.click("#cm_remove_api_key")
-        page.wait_for_selector("#cm_state_api_key:has-text('Not set')")
+def test_settings_are_saved_and_refused_with_a_reason(fresh_app: Any, browser: Any) -> None:
+    app = fresh_app
+    page = browser.open(app.url)
+    page.click('[data-view="settings"]')
+    field = "#cm_set_parallel_downloads input"
+    page.wait_for_function("s => document.querySelector(s).value === '3'", arg=field)
+    page.fill(field, "5")
+    page.fill("#cm_set_api_key input", "not-the-right-key-77")
+    page.click("#cm_save")
+    page.wait_for_selector("#cm_saved:has-text('Saved')")
+    page.wait_for_selector("#cm_state_api_key:has-text('A value is set')")
+    assert page.input_value("#cm_set_api_key input") == ""
+    page.fill(field, "99")
+    page.click("#cm_save")
+    page.wait_for_selector("text=The earlier value was kept", timeout=10_000)
+    page.reload()
+    page.wait_for_selector("#civitai_manager", state="attached")
+    if page.query_selector("#tabs"):
+        open_tab(page)
+    page.wait_for_selector(field, state="visible")  # the view survives a reload
+    page.wait_for_function("s => document.querySelector(s).value === '5'", arg=field)
+    assert "not-the-right-key-77" not in page.content() and "not-the-right-key-77" not in app.log()
+    assert "not-the-right-key-77" not in app.get("/config").text
+    page.click("#cm_test_key")
+    page.wait_for_selector("#cm_test_result:has-text('does not accept your API key')", timeout=20_000)
+    page.click("#cm_remove_api_key")
+    page.wait_for_selector("#cm_state_api_key:has-text('Not set')")
 
 
 def test_keyboard(app: Any, browser: Any) -> None:

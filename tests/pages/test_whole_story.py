@@ -1,6 +1,6 @@
 """The whole story on one page that is never helped: register, download with a reset in the middle, pause, resume, kill -9, restart, done.
 
-In the app shaped like the host on every gradio, and alone on the current one.
+In the app shaped like the host on gradio 3.41.2 and 4.40, alone on the current one.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
 
 from demo.specials import SPECIAL
-from tests.hostapp.harness import Process, Standalone, Webui, until
+from tests.hostapp.harness import Webui, until
 from tests.pages import steps
-from tests.pages.conftest import IN_HOST
 
 HILL = SPECIAL["medium_file"]
 TOTAL = 64 << 20
@@ -148,10 +146,9 @@ def check_end(app: Any, page: Any, demo: Any) -> None:
     assert page.locator('.cm-job:has-text("hillOfData"):has-text("Verified")').count() == 1
 
 
-@pytest.mark.parametrize("kind", [Webui] if IN_HOST else [Standalone, Webui])
-def test_register_download_break_pause_kill_restart_verify(kind: type[Process], tmp_path: Any, browser: Any, demo: Any) -> None:
+def test_register_download_break_pause_kill_restart_verify(make_app: Any, tmp_path: Any, browser: Any, demo: Any) -> None:
     demo.forget()
-    with kind(tmp_path, demo) as app:
+    with make_app(tmp_path) as app:
         page = browser.open(app.url)
         page.wait_for_selector("#civitai_manager.cm-ready .cm-connection:has-text('Connected')")
         watch = Watch(page)
