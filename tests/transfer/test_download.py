@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from civitai_manager_libs import errors
 from civitai_manager_libs.civitai.client import Client
+from civitai_manager_libs.civitai.refusals import retry_after
 from civitai_manager_libs.civitai.transport import Transport
 from civitai_manager_libs.reporter import StopFlag, Stopped
 from civitai_manager_libs.settings import Settings
@@ -77,7 +78,7 @@ class Bench:
         version, file = self.subject(name)
         identity = Identity(version.id, file.id, file.size if size is None else size, (file.sha256 or "") if sha256 is None else sha256)
         wanted = Wanted(self.client.download_url(version.id, file.id), self.target, identity)
-        wire = Wire(self.client.transport.open, self.client.denial)
+        wire = Wire(self.client.transport.open, self.client.denial, retry_after)
         return Download(wanted, wire, self.watcher, self.watcher, stall_limit=stall_limit, retry_delay=0.02)
 
     def asked(self, origin: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ..catalog.files import LocalFile
-from ..civitai import payloads, references
+from ..civitai import payloads, references, refusals
 from ..disk import hashing, names, placement, previews, space
 from ..disk.sidecars import civitai_info, webui_json
 from ..errors import CivitaiManagerError, FileExists, NeedsConfirmation, NoSpace, NotALink, NothingToDownload
@@ -194,7 +194,7 @@ def _fetch(services: Services, about: Subject, target: Path, context: Context) -
     file, settings = about.file, services.settings
     client = services.client.using(context)
     wanted = Wanted(client.download_url(about.version.id, file.id or None), target, _identity(about), textual=target.suffix.lower() in TEXT_ENDINGS)
-    wire = Wire(client.transport.open, client.denial)
+    wire = Wire(client.transport.open, client.denial, refusals.retry_after)
     arrived = Download(wanted, wire, context, context, stall_limit=settings.download_timeout, retry_delay=settings.http_retry_delay).run()
     log.info("download %s: %d bytes, %s", target.name, arrived.size, "verified" if arrived.verified else "Civitai gives no hash")
     return arrived

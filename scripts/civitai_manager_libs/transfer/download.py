@@ -25,7 +25,6 @@ import msgspec
 import requests
 import urllib3
 
-from ..civitai.refusals import retry_after
 from ..disk.atomic import disk_error
 from ..errors import (
     FileExists,
@@ -60,10 +59,11 @@ class Opener(Protocol):
 
 
 class Wire(NamedTuple):
-    """How requests are made, and what a refusal of the API means."""
+    """How requests are made, what a refusal of the API means, and how many seconds an answer asks to wait (None: it does not)."""
 
     open: Opener
     denial: Callable[[int, Mapping[str, str], bytes], RemoteError]
+    retry_after: Callable[[Mapping[str, str]], float | None]
 
 
 class Wanted(msgspec.Struct):
@@ -268,7 +268,7 @@ class Download:
         """The API gave no link: say why, or try again later when it is only busy."""
         with contextlib.closing(response):
             body = response.raw.read(65536, decode_content=True) or b""
-            status, demanded = response.status_code, retry_after(response.headers)
+            status, demanded = response.status_code, self.wire.retry_after(response.headers)
             if status in TRANSIENT or (status == 429 and demanded is not None):
                 raise _Again(f"Civitai is busy ({status})", delay=demanded)
             error = self.wire.denial(status, response.headers, body)
@@ -300,7 +300,7 @@ class Download:
                 )
             raise _Again("the link has expired", fresh=True, delay=0 if self._refusals == 1 else None)
         if status in TRANSIENT or status == 429:
-            raise _Again(f"the storage is busy ({status})", delay=retry_after(response.headers))
+            raise _Again(f"the storage is busy ({status})", delay=self.wire.retry_after(response.headers))
         raise ServiceDown(f"The storage answered with status {status}.")
 
     def _accept_range(self, response: requests.Response, sink: Sink) -> bool:
