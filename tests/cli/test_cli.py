@@ -160,7 +160,7 @@ def test_ctrl_c_pauses_all_that_are_resumed(terminal: Terminal, demo: Any) -> No
     demo.fault("slow", path="/models/", seconds=8)
     demo.forget()
     process = terminal.start("resume", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    until(lambda: len(demo.requests) == 2)
+    until(lambda: len(demo.requests) == 2, 40)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in told

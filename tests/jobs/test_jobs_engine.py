@@ -392,14 +392,15 @@ def test_the_history_is_bounded_and_its_items_go_too(house: House, monkeypatch: 
 def test_closing_keeps_unfinished_work_and_the_next_engine_goes_on(house: House) -> None:
     """Reload UI: close, and a new engine in the same process."""
     house.limits = {"library": 1}
+    others = set(threading.enumerate())
     first = house.engine(work=sleep_until_stopped)
     running, queued = started(first, submit(first, "work", key="1")), submit(first, "work", key="2")
     paused = submit(first, "work", key="3")
     first.pause(paused)
     begin = time.monotonic()
     first.close()
-    assert time.monotonic() - begin < 3
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("civitai-manager")]
+    assert time.monotonic() - begin < 8
+    assert not [thread for thread in set(threading.enumerate()) - others if thread.name.startswith("civitai-manager")]
     second = house.engine(work=lambda context: "done by the second")
     assert second.wait(running, 5).result == "done by the second"
     assert second.wait(queued, 5).result == "done by the second"
