@@ -171,7 +171,7 @@ class WrongContent(TransferError):
 class HashMismatch(TransferError):
     code = "hash_mismatch"
     default = "The downloaded file is not the one that Civitai describes (its SHA-256 differs)."
-    next_step = "It was kept aside and is not used. Try again; if it stays, the creator may have replaced the file: refresh the model."
+    next_step = "It is not used. Try again; if it stays, the creator may have replaced the file: refresh the model."
 
 
 class DiskError(CivitaiManagerError):
