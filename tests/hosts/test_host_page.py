@@ -38,7 +38,8 @@ def test_both_work_side_by_side(tmp_path: Path, demo: Any) -> None:
         open_tab(page)
         page.wait_for_function("() => window.civitaiManager && window.civitaiManager.page")
         own = [error for error in browser.errors if "civitai" in error.lower()]
-        assert [error for error in own if "ERR_CONNECTION" not in error] == []  # nobody listens while the page is built anew
+        # While the page is built anew nobody listens, and for a moment the host answers without our routes: polls may meet both.
+        assert [error for error in own if "ERR_CONNECTION" not in error and "civitai-manager/jobs" not in error] == []
 
 
 def test_below_a_path_behind_a_proxy(tmp_path: Path, demo: Any) -> None:
