@@ -177,4 +177,5 @@ def test_register_download_break_pause_kill_restart_verify(make_app: Any, tmp_pa
         steps.register(page, steps.link(demo, "many_versions"))
         steps.card(page, SPECIAL["many_versions"].model_id).wait_for(timeout=20_000)
         watch.check()
-        assert [error for error in browser.errors if "ERR_CONNECTION" not in error and "ERR_EMPTY" not in error] == []
+        outage = ("ERR_CONNECTION", "ERR_EMPTY", "civitai-manager/jobs")  # the last: a host that answers before our routes are there
+        assert [error for error in browser.errors if not any(word in error for word in outage)] == []
