@@ -12,7 +12,7 @@ import datetime
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -221,11 +221,8 @@ def run_resume(application: Application, arguments: argparse.Namespace) -> int:
     else:
         ids, well = _resume_all(jobs)
     try:
-        done = [_finish(application, job_id) for job_id in ids]
-    except KeyboardInterrupt:  # the watched one is paused; so are the others, or nobody would own them
-        for job_id in ids:
-            with contextlib.suppress(UsageError):
-                jobs.pause(job_id)
+        done = [_finish(application, job_id, ids) for job_id in ids]
+    except KeyboardInterrupt:  # all are being paused: let them come to rest, or nobody would own them
         for job_id in ids:
             jobs.wait(job_id, 35)
         raise
@@ -276,8 +273,8 @@ def run_cancel(application: Application, arguments: argparse.Namespace) -> int:
 # -- telling
 
 
-def _finish(application: Application, job_id: str) -> View:
-    """Watch a job to its end, with a bar on a terminal. Ctrl-C pauses it, so that nothing that arrived is lost."""
+def _finish(application: Application, job_id: str, together: Sequence[str] = ()) -> View:
+    """Watch a job to its end, with a bar on a terminal. Ctrl-C pauses it, and those started ``together`` with it, so that nothing is lost."""
     jobs = application.jobs
     bar = tqdm(disable=None, file=sys.stderr, leave=False, dynamic_ncols=True, mininterval=0.1)
     try:
@@ -287,8 +284,9 @@ def _finish(application: Application, job_id: str) -> View:
             if view.state in ("done", "failed", "cancelled", "paused"):
                 return view
     except KeyboardInterrupt:
-        with contextlib.suppress(UsageError):  # it has just ended
-            jobs.pause(job_id)
+        for one in (job_id, *together):  # all at once: while one is waited for, another would go on
+            with contextlib.suppress(UsageError):  # it has just ended, or is paused already
+                jobs.pause(one)
         view = jobs.wait(job_id, 35)
         bar.close()
         if view.state != "paused":

@@ -157,7 +157,7 @@ def test_ctrl_c_pauses_all_that_are_resumed(terminal: Terminal, demo: Any) -> No
     demo.fault("error", path="/models/400", status=500)
     ids = {terminal.json("register", str(case.model_id), status=1)["id"] for case in (OTTER, HILL)}
     demo.clear_faults()
-    demo.fault("slow", path="/models/", seconds=14)
+    demo.fault("slow", path="/models/", seconds=6)
     demo.forget()
     process = terminal.start("resume", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     until(lambda: len(demo.requests) == 2, 40)
