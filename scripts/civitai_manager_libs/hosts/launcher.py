@@ -91,7 +91,7 @@ def furnish(application: Application) -> None:
         for number in ids:
             if started < DEMO_DOWNLOADS and download_first(application, number):
                 started += 1
-    except Exception:
+    except Exception:  # a demo without its library is still a demo; the log says why it is empty
         log.warning("civitai-manager: the demo's library could not be filled", exc_info=True)
 
 

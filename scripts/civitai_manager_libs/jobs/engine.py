@@ -306,7 +306,7 @@ class Engine:
                 if ticks % REAP_EVERY == 0:
                     for job_id in self._reap("paused"):
                         self._show(self._known(job_id), text=INTERRUPTED)
-            except Exception:
+            except Exception:  # the watcher must outlive a locked or full disk; the log has it, and the next tick tries again
                 log.exception("looking after the jobs failed; trying again")
 
     def _tell(self) -> None:
