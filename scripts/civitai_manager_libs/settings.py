@@ -67,6 +67,22 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     resume_at_start: Annotated[bool, about("Go on with interrupted downloads and registrations when the program starts.")] = True
     models_dir: Annotated[str, about("Standalone only: the WebUI folder whose models/ and embeddings/ are used. Empty: a folder of our own.")] = ""
 
+    repair_host_queue: Annotated[
+        bool,
+        about(
+            "In a WebUI with gradio 3.42 or older and httpx 0.27.1 or newer every queued event of the whole WebUI is cut after 5 seconds. "
+            "Repair that when the WebUI starts (one attribute; the log says so). Changes count from the next start."
+        ),
+    ] = True
+    native_progress: Annotated[
+        bool,
+        about(
+            "Show gradio's own progress bar, for at most 4 seconds, for what usually ends quickly: registering, testing the key. "
+            "The price: while it shows, a broken connection can stop the page's queue on gradio 4 and 5 until the page is reloaded; "
+            "the work itself never depends on it. Changes count from the next start or Reload UI."
+        ),
+    ] = False
+
     def __repr__(self) -> str:
         """Without the secrets: this may come into a log or a traceback."""
         shown = {name: "***" if name in SECRETS and getattr(self, name) else getattr(self, name) for name in self.__struct_fields__}

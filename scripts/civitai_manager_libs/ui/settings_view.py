@@ -23,10 +23,11 @@ Bind = Callable[..., Any]
 GROUPS = {
     "Account": ("api_key", "civitai_url"),
     "Downloads": ("parallel_downloads", "subfolder_template", "write_sidecars", "resume_at_start", "models_dir"),
-    "Connection": ("proxy", "http_timeout", "download_timeout", "http_retry_delay"),
+    "Connection": ("proxy", "http_timeout", "download_timeout", "http_retry_delay", "repair_host_queue", "native_progress"),
 }
 TITLES = {"api_key": "API key", "civitai_url": "Civitai address", "http_timeout": "Answer timeout (s)", "download_timeout": "Download timeout (s)",
-          "http_retry_delay": "First retry after (s)", "models_dir": "Models folder"}  # fmt: skip
+          "http_retry_delay": "First retry after (s)", "native_progress": "Gradio's own progress bar",
+          "repair_host_queue": "Repair the WebUI's queue", "models_dir": "Models folder"}  # fmt: skip
 
 
 def grouped() -> list[tuple[str, list[str]]]:
