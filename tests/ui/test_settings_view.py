@@ -26,7 +26,7 @@ def test_changing_the_server_removes_the_key_and_says_so(tmp_path: Path) -> None
     application: Any = SimpleNamespace(settings=store)
     view = SettingsView(lambda: application)
     with gr.Blocks() as page:
-        view.build(page, lambda *_arguments, **_options: None)
+        view.build(page, lambda *_arguments, **_options: None, ticket=None)
     assert "Saved: API key." in save(view, api_key=KEY)
     told = save(view, civitai_url="https://civitai.red")
     assert "removed" not in told and store.current.api_key == KEY

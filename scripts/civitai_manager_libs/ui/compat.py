@@ -15,18 +15,21 @@ import gradio as gr
 MAJOR = int(gr.__version__.split(".")[0])
 
 
-def event_kwargs(*, js: str | None, queue: bool | None, show_progress: str, major: int = MAJOR) -> dict[str, Any]:
+def event_kwargs(*, js: str | None, queue: bool | None, show_progress: str, limit: int | None = None, major: int = MAJOR) -> dict[str, Any]:
     """The keyword arguments of one event listener, for a gradio of this major version.
 
     ``concurrency_limit=None`` matters on Forge: its ``queue(64)`` leaves one run at a time for each function there, so that two browsers
     would wait for each other. ``trigger_mode="multiple"`` is what gradio 3 always does: an event whose answer never comes
-    does not hold up the next one, and what is asked twice is one job all the same.
+    does not hold up the next one, and what is asked twice is one job all the same. With a ``limit`` (alone, where the queue is ours)
+    all queued events share it.
     """
     found: dict[str, Any] = {"queue": queue, "show_progress": show_progress}
     if js is not None:
         found["_js" if major < 4 else "js"] = js
     if major >= 4:
-        found["concurrency_limit"] = None
+        found["concurrency_limit"] = limit if queue is not False else None
+        if found["concurrency_limit"] is not None:
+            found["concurrency_id"] = "civitai_manager"
         found["trigger_mode"] = "multiple"
     if major >= 6:
         found["api_visibility"] = "private"

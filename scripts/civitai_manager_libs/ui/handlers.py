@@ -90,6 +90,16 @@ def count(outputs: Any) -> int:
     return len(outputs) if isinstance(outputs, (list, tuple, set)) else 1
 
 
+def with_ticket(inputs: Any, ticket: Any) -> tuple[list[Any], str]:
+    """The inputs with the ticket's textbox as the last, and the script that puts a new ticket into it for each press.
+
+    gradio 3 hands the outputs to the script too, so what it was given is cut to the inputs.
+    """
+    before = [] if inputs is None else list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    script = f'(...v) => [...v.slice(0, {len(before)}), window.civitaiManager && window.civitaiManager.ticket ? window.civitaiManager.ticket() : ""]'
+    return [*before, ticket], script
+
+
 def bind(
     listener: Callable[..., Any],
     fn: Callable[..., Any],
@@ -102,11 +112,23 @@ def bind(
     queue: bool | None = False,
     show_progress: str = "hidden",
     secrets: Secrets = no_secrets,
+    ticket: Any = None,
+    limit: int | None = None,
 ) -> Any:
     """Bind one event. ``action`` names it in the log. ``queue=False``: the event answers at once, so it holds no stream of the host's queue open.
 
-    One gradio function a call (a wrapper of its own), because concurrency on gradio 4+ is counted by function object.
+    ``ticket``: the textbox for an event that starts a job; ``fn`` gets the press's ticket as its last argument. ``limit``: how many queued events of
+    ours run at a time (None: as many as there are). One gradio function a call (a wrapper of its own), because concurrency on gradio 4+ is counted
+    by function object.
     """
+    if inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
+        raise TypeError(f"{action}: handlers are plain functions")
+    if inspect.isgeneratorfunction(fn) and queue is False:
+        raise TypeError(f"{action}: gradio runs a generator only in its queue")
+    if ticket is not None:
+        if js is not None:
+            raise TypeError(f"{action}: an event that starts a job has the ticket's script")
+        inputs, js = with_ticket(inputs, ticket)
     outputs = list(outputs) if isinstance(outputs, Sequence) and not isinstance(outputs, str) else outputs
     guarded = guard(fn, count(outputs), action=action, on_error=on_error, secrets=secrets)
-    return listener(guarded, inputs, outputs, **compat.event_kwargs(js=js, queue=queue, show_progress=show_progress))
+    return listener(guarded, inputs, outputs, **compat.event_kwargs(js=js, queue=queue, show_progress=show_progress, limit=limit))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,8 @@ class Panel:
         self.application = application
         self.latest = Latest()
 
-    def build(self, bind: Bind) -> None:
-        """Place the components where it is called (inside a Column) and bind their events."""
+    def build(self, bind: Bind, ticket: Any) -> None:
+        """Place the components where it is called (inside a Column) and bind their events. ``ticket``: see ``handlers.bind``."""
         self.choice = gr.Textbox(elem_id="cm_choice", label="choice", show_label=False, container=False)
         self.chosen = gr.Textbox(elem_id="cm_chosen", label="chosen", show_label=False, container=False)
         self.head = compat.html(NOTHING, "cm_head")
@@ -51,9 +52,9 @@ class Panel:
         self.words = compat.html("", "cm_words")
         self.note = gr.Textbox(label="Note", lines=1, max_lines=8, elem_id="cm_note", interactive=True, placeholder="Only here, kept over refreshes")
         self.about = compat.html("", "cm_about")
-        self._bind(bind)
+        self._bind(bind, functools.partial(bind, ticket=ticket))
 
-    def _bind(self, bind: Bind) -> None:
+    def _bind(self, bind: Bind, bind_start: Bind) -> None:
         file_fields = [self.chosen, self.state, self.confirm, self.folder, self.name, self.download]
         version_fields = [self.head, self.file, self.words, self.about, *file_fields]
         model_fields = [self.progress, self.note, self.version, *version_fields]
@@ -61,9 +62,9 @@ class Panel:
         bind(self.choice.change, self.show, [self.choice, self.chosen], model_fields, action="show a model")
         bind(self.version.input, self.choose_version, [self.choice, self.chosen, self.version], version_fields, action="choose a version")
         bind(self.file.input, self.choose_file, [self.choice, self.chosen, self.file], file_fields, action="choose a file")
-        bind(self.download.click, self.start_download, [self.chosen, self.folder, self.name, self.confirm], self.progress, action="download")
+        bind_start(self.download.click, self.start_download, [self.chosen, self.folder, self.name, self.confirm], self.progress, action="download")
         bind(self.note.blur, self.save_note, [self.chosen, self.note], None, action="save a note")
-        bind(self.refresh.click, self.start_refresh, self.chosen, self.progress, action="refresh a model")
+        bind_start(self.refresh.click, self.start_refresh, self.chosen, self.progress, action="refresh a model")
 
     # -- handlers ------------------------------------------------------------------------------------------------------------------------------
 
@@ -100,7 +101,7 @@ class Panel:
         file = choice.by_label(version["files"], choice.file_labels(version), label, before.file_id)
         return self._file(view, version, file, Chosen())
 
-    def start_download(self, chosen: str, folder: str | None, name: str | None, confirmed: bool) -> str:
+    def start_download(self, chosen: str, folder: str | None, name: str | None, confirmed: bool, ticket: str) -> str:
         before = Chosen.read(chosen)
         view = self._view(before.model_id)
         version = next((entry for entry in view["versions"] if entry["id"] == before.version_id), None)
@@ -109,7 +110,9 @@ class Panel:
             raise NothingToDownload
         if file.get("risk") and not confirmed:
             raise NeedsConfirmation(file["risk"], next_step='If you trust its creator, tick the box above "Folder" and press Download again.')
-        job = self.application().download(version["id"], file["id"], folder or None, (name or "").strip() or None, bool(confirmed))
+        job = self.application().download(
+            version["id"], file["id"], folder or None, (name or "").strip() or None, bool(confirmed), ticket=ticket or ""
+        )
         return render.job(job, "Download queued.")
 
     def save_note(self, chosen: str, note: str | None) -> None:
@@ -117,9 +120,9 @@ class Panel:
         if model_id:
             self.application().set_note(model_id, note or "")
 
-    def start_refresh(self, chosen: str) -> str:
+    def start_refresh(self, chosen: str, ticket: str) -> str:
         before = Chosen.read(chosen)
-        return render.job(self.application().refresh(self._view(before.model_id)["id"]), "Refresh queued.")
+        return render.job(self.application().refresh(self._view(before.model_id)["id"], ticket=ticket or ""), "Refresh queued.")
 
     # -- what they show --------------------------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ from msgspec import Meta
 
 from ..errors import UsageError
 from ..settings import FIELDS, SECRETS
-from . import compat, render
+from . import compat, native, render
+from .native import NOT_NATIVE, Queueing
 
 if TYPE_CHECKING:
     from ..application import Application
@@ -59,13 +60,14 @@ def secret_state(store: SettingsStore, name: str) -> str:
 class SettingsView:
     """Components and handlers of the Settings view. ``basis`` holds the values as the page got them, so that only what a person changed is saved."""
 
-    def __init__(self, application: Callable[[], Application]) -> None:
+    def __init__(self, application: Callable[[], Application], queueing: Queueing = NOT_NATIVE) -> None:
         self.application = application
+        self.queueing = queueing
         self.fields: dict[str, Any] = {}
         self.states: dict[str, Any] = {}
         self.removers: dict[str, Any] = {}
 
-    def build(self, page: gr.Blocks, bind: Bind) -> None:
+    def build(self, page: gr.Blocks, bind: Bind, ticket: Any) -> None:
         with gr.Column(elem_id="cm_fields"):
             self.basis = gr.Textbox(elem_id="cm_basis", label="basis", show_label=False, container=False)
             for heading, names in grouped():
@@ -75,7 +77,7 @@ class SettingsView:
         with gr.Row(elem_id="cm_save_row"):
             self.save = gr.Button("Save", variant="primary", elem_id="cm_save")
             self.saved = compat.html("", "cm_saved")
-        self._bind(page, bind)
+        self._bind(page, bind, ticket)
 
     def _field(self, name: str) -> None:
         kind, sentence = type_and_sentence(name)
@@ -100,11 +102,12 @@ class SettingsView:
     def outputs(self) -> list[Any]:
         return [self.basis, *self.fields.values(), *self.states.values(), *self.removers.values()]
 
-    def _bind(self, page: gr.Blocks, bind: Bind) -> None:
+    def _bind(self, page: gr.Blocks, bind: Bind, ticket: Any) -> None:
         bind(page.load, self.load, None, self.outputs, action="show the settings", on_error="keep")
         shown = [self.saved, *self.outputs]
         bind(self.save.click, self.store, [self.basis, *self.fields.values()], shown, action="save the settings")
-        bind(self.test.click, self.start_test, None, self.test_result, action="test the key")
+        handler, queued = native.start(self.start_test, lambda: self.application().jobs, self.queueing)
+        bind(self.test.click, handler, None, self.test_result, action="test the key", ticket=ticket, **queued)
         for name, button in self.removers.items():
             bind(button.click, self._remover(name), None, shown, action=f"remove {name}")
 
@@ -156,5 +159,6 @@ class SettingsView:
         remove.__qualname__ = f"SettingsView.remove_{name}"
         return remove
 
-    def start_test(self) -> str:
-        return render.job(self.application().test_key(), "Asking Civitai…")
+    def start_test(self, ticket: str) -> tuple[str, str]:
+        job = self.application().test_key(ticket=ticket or "")
+        return job, render.job(job, "Asking Civitai…")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from ..settings import SECRETS
-from . import compat, handlers, render
+from . import compat, handlers, native, render
+from .native import NOT_NATIVE, Queueing
 from .panel import Panel
 from .settings_view import SettingsView
 
@@ -76,13 +77,14 @@ def loader() -> str:
     return LOADER.replace("NAMES", json.dumps(stamped))
 
 
-def build(application: Callable[[], Application]) -> gr.Blocks:
+def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIVE) -> gr.Blocks:
     """The tab's Blocks; nothing is asked of the application before a page opens. Its outermost element has the id ``civitai_manager``."""
-    bind = functools.partial(handlers.bind, secrets=functools.partial(secrets_of, application))
+    bind = functools.partial(handlers.bind, secrets=functools.partial(secrets_of, application), limit=queueing.limit)
 
-    def start(text: str) -> tuple[Any, str]:
+    def start(text: str, ticket: str) -> tuple[str, Any]:
         """Register what is in the link box; it is emptied only when something was recognised."""
-        return gr.update(value=""), render.job(application().register(text or ""), "")
+        job = application().register(text or "", ticket=ticket or "")
+        return job, (gr.update(value=""), render.job(job, ""))
 
     def told() -> str:
         return render.notices(application().notices)
@@ -90,6 +92,7 @@ def build(application: Callable[[], Application]) -> gr.Blocks:
     page = compat.blocks(TITLE)
     with page, gr.Column(elem_id=ELEMENT):
         notices = compat.html("", "cm_notices")
+        ticket = gr.Textbox(elem_id="cm_ticket", label="ticket", show_label=False, container=False)
         with gr.Row(elem_id="cm_bar"):
             links = gr.Textbox(
                 lines=1, max_lines=4, label="Civitai links, ids or hashes, one a line", show_label=False, container=False, elem_id="cm_links",
@@ -101,14 +104,16 @@ def build(application: Callable[[], Application]) -> gr.Blocks:
         with gr.Row(elem_id="cm_library"):
             compat.html(mount("grid", "Library"), "cm_grid")
             with gr.Column(elem_id="cm_panel"):
-                Panel(application).build(bind)
+                Panel(application).build(bind, ticket)
         with gr.Column(elem_id="cm_settings"):
-            SettingsView(application).build(page, bind)
+            SettingsView(application, queueing).build(page, bind, ticket)
+        compat.html(mount("diagnostics", "Connection"), "cm_connection_view")
         compat.html(mount("tray", "Jobs"), "cm_tray")
         started = compat.html("", "cm_started")
         # In the same block: each time that Blocks are left, gradio builds a whole server application.
-        bind(register.click, start, links, [links, started], action="register")
-        bind(links.submit, start, links, [links, started], action="register")
+        handler, queued = native.start(start, lambda: application().jobs, queueing)
+        bind(register.click, handler, links, [links, started], action="register", ticket=ticket, **queued)
+        bind(links.submit, handler, links, [links, started], action="register", ticket=ticket, **queued)
         bind(page.load, told, None, notices, action="show the notices", on_error="keep")
         compat.run_on_load(page, loader())
     return page
