@@ -24,6 +24,7 @@ from filelock import FileLock
 from support import until
 
 Run = Callable[[Context], Any]
+TICKET = "0123456789ab"
 
 
 class House:
@@ -497,3 +498,76 @@ def test_an_outcome_that_cannot_be_stored_is_shown_and_frees_the_lane(house: Hou
     monkeypatch.setattr(engine._store, "change", broken)
     for number in range(3):
         assert engine.wait(submit(engine, "work", str(number)), 5).state == "done"
+
+
+def test_a_request_that_is_sent_twice_starts_one_job(house: House) -> None:
+    runs: list[str] = []
+    engine = house.engine(work=lambda context: runs.append(context.job_id))
+    ids: list[str] = []
+    together = threading.Barrier(8)
+
+    def send(n: int) -> None:
+        together.wait()
+        ids.append(submit(engine, "work", key=str(n), ticket=TICKET))  # even when they do not ask for the same: the ticket decides
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ids == [TICKET] * 8
+    assert engine.wait(TICKET, 5).state == "done" and runs == [TICKET]
+    assert submit(engine, "work", ticket=TICKET) == TICKET, "the one that has ended"
+    assert engine.view(TICKET).state == "done" and runs == [TICKET]
+    assert len(engine.changes()["jobs"]) == 1
+
+
+def test_a_ticket_is_known_after_a_restart_and_starts_nothing_then(house: House) -> None:
+    first = house.engine(work=sleep_until_stopped, quick=lambda context: "first")
+    ended, paused, interrupted = "0123456789a1", "0123456789a2", "0123456789a3"
+    assert first.wait(submit(first, "quick", ticket=ended), 5).result == "first"
+    for job in (paused, interrupted):
+        started(first, submit(first, "work", key=job, ticket=job))
+    first.pause(paused)
+    first.wait(paused, 5)
+    first.close()
+    second = house.engine(resume=False, work=sleep_until_stopped, quick=lambda context: "second")
+    assert submit(second, "quick", ticket=ended) == ended and second.view(ended).result == "first"
+    for job in (paused, interrupted):
+        assert submit(second, "work", key=job, ticket=job) == job
+        assert second.view(job).state == "paused", "the same press does not undo what a person has done since"
+
+
+def test_another_ticket_for_an_equal_active_request_joins_it(house: House) -> None:
+    engine = house.engine(work=sleep_until_stopped)
+    first = started(engine, submit(engine, "work", ticket=TICKET))
+    assert submit(engine, "work", ticket="abcdef012345") == first == TICKET
+    assert engine.started("abcdef012345") == "" and engine.started(TICKET) == TICKET
+
+
+def test_a_ticket_whose_job_was_dismissed_may_start_a_new_one(house: House) -> None:
+    """Nothing is remembered of a dismissed job, so a request that comes again after it is a new one. It has been seen to end, so none is left over."""
+    runs: list[str] = []
+    engine = house.engine(work=lambda context: runs.append(context.job_id))
+    engine.wait(submit(engine, "work", ticket=TICKET), 5)
+    engine.dismiss(TICKET)
+    assert engine.started(TICKET) == ""
+    assert engine.wait(submit(engine, "work", ticket=TICKET), 5).state == "done" and runs == [TICKET, TICKET]
+
+
+@pytest.mark.parametrize("ticket", ["", "0123456789A1", "0123456789", "0123456789a1\n", "0123456789a12", "../../etc/pa", "0123 56789a1"])
+def test_an_ill_formed_ticket_is_ignored(house: House, ticket: str) -> None:
+    engine = house.engine(work=lambda context: None)
+    job = submit(engine, "work", ticket=ticket)
+    assert job != ticket and len(job) == 12 and engine.started(ticket) == ""
+    engine.wait(job, 5)
+
+
+def test_a_ticket_of_an_ended_job_that_is_off_the_board_shows_it_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boards, "KEPT", 2)
+    engine = house.engine(work=lambda context: "well")
+    engine.wait(submit(engine, "work", ticket=TICKET), 5)
+    for n in range(3):
+        engine.wait(submit(engine, "work", key=str(n)), 5)
+    assert engine.board.get(TICKET) is None
+    assert submit(engine, "work", ticket=TICKET) == TICKET and engine.view(TICKET).result == "well"

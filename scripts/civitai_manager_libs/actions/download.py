@@ -33,7 +33,9 @@ TEXT_ENDINGS = (".json", ".yaml", ".yml", ".txt", ".xml", ".html", ".csv", ".md"
 # -- asking for it
 
 
-def start(services: Services, version_id: int, file_id: int | None, folder: str | None, name: str | None, confirmed: bool) -> str:
+def start(
+    services: Services, version_id: int, file_id: int | None, folder: str | None, name: str | None, confirmed: bool, ticket: str = ""
+) -> str:
     """Start the job for a file of a registered version; its id. What can be refused at once is: NeedsConfirmation, NoSpace, NothingToDownload..."""
     about = subject(services, version_id, file_id)
     _check_risk(about, confirmed)
@@ -49,7 +51,7 @@ def start(services: Services, version_id: int, file_id: int | None, folder: str 
         _check_space(services, target, about.file.size or 0, "")
     params = {"version_id": version_id, "file_id": about.file.id or None, "model_id": about.model.id, "target": str(target), "confirmed": confirmed}
     params["size"] = about.file.size or 0
-    return services.jobs.submit("download", params, key=_key(about, target), title=target.name, total_bytes=about.file.size or 0)
+    return services.jobs.submit("download", params, key=_key(about, target), title=target.name, total_bytes=about.file.size or 0, ticket=ticket)
 
 
 def start_link(services: Services, link: str, version_id: int | None, file_id: int | None, folder: str | None, confirmed: bool) -> str:

@@ -33,18 +33,18 @@ def parse(services: Services, text: str) -> list[Reference]:
     return references.parse(_SECRET.sub(r"\1...", text), hosts={urlsplit(services.settings.civitai_url).netloc})
 
 
-def start(services: Services, text: str) -> str:
+def start(services: Services, text: str, ticket: str = "") -> str:
     """Start one job for everything in a pasted text; its id. Raises NotALink when nothing in it is understood."""
     found = parse(services, text)
     items = [msgspec.to_builtins(reference) for reference in found]
     title = f"Register {found[0].text}" if len(found) == 1 else f"Register {len(found)} links"
-    return services.jobs.submit("register", {}, key="\n".join(sorted(str(item) for item in items)), title=title, items=items)
+    return services.jobs.submit("register", {}, key="\n".join(sorted(str(item) for item in items)), title=title, items=items, ticket=ticket)
 
 
-def refresh(services: Services, model_id: int, name: str) -> str:
+def refresh(services: Services, model_id: int, name: str, ticket: str = "") -> str:
     """Start a job that asks Civitai again for a registered model; its id."""
     item = msgspec.to_builtins(Reference("model", name, model_id=model_id))
-    return services.jobs.submit("register", {"model_id": model_id}, key=f"refresh {model_id}", title=f"Refresh {name}", items=[item])
+    return services.jobs.submit("register", {"model_id": model_id}, key=f"refresh {model_id}", title=f"Refresh {name}", items=[item], ticket=ticket)
 
 
 def run(services: Services, context: Context) -> dict[str, Any]:

@@ -58,12 +58,12 @@ def refresh(services: Services, model: Model, patience: Patience) -> str:
     return problem
 
 
-def start(services: Services, model_id: int, url: str) -> str:
+def start(services: Services, model_id: int, url: str, ticket: str = "") -> str:
     """Start the job that makes one of the model's own pictures its thumbnail, for good; its id. Raises NotFound."""
     body = services.models.body(model_id)
     if body is None or url not in [image.url for image in candidates(payloads.model(body))]:
         raise NotFound("This picture does not belong to a registered model.", next_step="Refresh the model and choose again.")
-    return services.jobs.submit("thumbnail", {"model_id": model_id, "url": url}, key=f"{model_id} {url}", title="Set the thumbnail")
+    return services.jobs.submit("thumbnail", {"model_id": model_id, "url": url}, key=f"{model_id} {url}", title="Set the thumbnail", ticket=ticket)
 
 
 def run(services: Services, context: Context) -> dict[str, Any]:

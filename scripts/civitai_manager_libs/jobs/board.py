@@ -77,7 +77,7 @@ class Board:
             view.beat = time.time()
             self._seq += 1
             view.seq = self._seq
-            self._trim()
+            self._trim(job_id)
             self.changed.notify_all()
 
     def remove(self, job_id: str) -> None:
@@ -130,10 +130,10 @@ class Board:
             left = max(0, view.bytes_total - view.bytes_done)
             view.eta = left / view.speed if view.speed > 0 else None
 
-    def _trim(self) -> None:
+    def _trim(self, asked_for: str) -> None:
         if len(self._views) <= KEPT:
             return
-        finished = [view for view in self._views.values() if view.state in FINISHED]
+        finished = [view for view in self._views.values() if view.state in FINISHED and view.id != asked_for]
         for view in sorted(finished, key=lambda view: view.finished or 0)[: len(self._views) - KEPT]:
             self._drop(view.id)
 

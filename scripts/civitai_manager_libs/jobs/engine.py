@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import threading
 import time
 import uuid
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 TICK = 1.0  # seconds between two looks at the database and two heartbeats
 INTERRUPTED = "Interrupted: the program that worked on it has ended."
 REAP_EVERY = 5  # ticks between two looks for engines that have died
+TICKET = re.compile(r"[0-9a-f]{12}")  # as ids are
 
 
 class Kind(NamedTuple):
@@ -105,20 +107,37 @@ class Engine:
 
     # -- what people ask for
 
-    def submit(self, kind: str, params: dict[str, Any], *, key: str, title: str, items: Iterable[Any] = (), total_bytes: int = 0) -> str:
-        """Start a job and give its id at once. An equal request that is still active is joined (and resumed when it was paused)."""
-        record = new_record(uuid.uuid4().hex[:12], kind, f"{kind}:{key}", title, params, self.board.boot)
+    def submit(
+        self, kind: str, params: dict[str, Any], *, key: str, title: str, items: Iterable[Any] = (), total_bytes: int = 0, ticket: str = ""
+    ) -> str:
+        """Start a job and give its id at once. An equal request that is still active is joined (and resumed when it was paused).
+
+        ``ticket`` becomes the id, so that a request that is sent twice starts one job (see ``started``). An ill-formed one is ignored.
+        """
+        record = new_record(ticket if TICKET.fullmatch(ticket) else uuid.uuid4().hex[:12], kind, f"{kind}:{key}", title, params, self.board.boot)
         items = list(items)
         record.progress = {"total": len(items), "bytes_total": total_bytes}
-        stored = self._store.create(record, items)
-        if stored.id != record.id:
-            if stored.state == "paused" or (stored.state == "queued" and stored.owner is None):
+        with self._lock:  # whoever finds the job in the database finds it on the board too
+            stored = self._store.create(record, items)
+            if stored is record:
+                self._enqueue(record)
+            elif stored.id != record.id and (stored.state == "paused" or (stored.state == "queued" and stored.owner is None)):
                 self._take(stored.id, (stored.state,))
             elif not self.board.get(stored.id):
                 self._show(stored)
-            return stored.id
-        self._enqueue(record)
-        return record.id
+        return stored.id
+
+    def started(self, ticket: str) -> str:
+        """The id of the job that this ticket has started, running or ended, also before a restart; "" when there is none (or it was dismissed)."""
+        if not TICKET.fullmatch(ticket):
+            return ""
+        with self._lock:
+            if not self.board.get(ticket):
+                record = self._store.get(ticket)
+                if record is None:
+                    return ""
+                self._show(record)
+        return ticket
 
     def pause(self, job_id: str) -> None:
         self._ask_to_stop(job_id, "pause", ("queued", "running"))
@@ -167,6 +186,10 @@ class Engine:
     def key(self, job_id: str) -> str:
         """What a job asks for: the keys of equal requests are equal. Raises UnknownJob."""
         return self._known(job_id).key
+
+    def others(self) -> int:
+        """How many other programs work with this library now."""
+        return sum(path.stem != self.board.boot and not self._is_dead(path.stem) for path in self._locks.glob("*.lock"))
 
     # -- inside
 

@@ -48,9 +48,11 @@ class Store:
         self._db = database
 
     def create(self, record: Record, items: Iterable[Any]) -> Record:
-        """Store a new job; or, when an equal request is still active, give that one back unchanged."""
+        """Store a new job; or give back, unchanged, the one of this id, or else an equal request that is still active."""
         with self._db.writing() as db:
-            same = db.execute("SELECT * FROM jobs WHERE key = ? AND state IN ('queued', 'running', 'paused')", (record.key,)).fetchone()
+            same = db.execute("SELECT * FROM jobs WHERE id = ?", (record.id,)).fetchone() or db.execute(
+                "SELECT * FROM jobs WHERE key = ? AND state IN ('queued', 'running', 'paused')", (record.key,)
+            ).fetchone()
             if same:
                 return _record(same)
             record.changed = bump(db, "jobs")
