@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -28,8 +29,9 @@ DEMO_SECONDS = 120.0
 
 
 def say(line: str) -> None:
-    """A line for the person at the terminal, at once."""
-    print(line, flush=True)  # noqa: T201 -- this is the program's voice
+    """A line for the person at the terminal, at once. What its encoding has no word for is escaped: no console may stop the start."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)  # noqa: T201 -- this is the program's voice
 
 
 def make(arguments: argparse.Namespace, data_dir: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Application:
