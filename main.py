@@ -24,7 +24,7 @@ EPILOG = """commands (each has --help):
   register LINK...    remember models            list [QUERY]   what is in the library
   download LINK       fetch a verified file      show LINK      one model
   jobs                what runs, what failed     resume [ID]    go on with it
-  cancel ID           stop it"""
+  cancel ID           stop it                    doctor         versions, server, is Civitai reachable"""
 
 
 def login(text: str) -> tuple[str, str]:
@@ -61,6 +61,10 @@ def create_parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     parser = create_parser()
     arguments, unknown = parser.parse_known_args(argv)
+    if "doctor" in arguments.command[:1]:
+        from civitai_manager_libs.hosts import doctor
+
+        return doctor.main(argv)
     if COMMANDS.intersection(arguments.command):
         from civitai_manager_libs import cli
         from civitai_manager_libs.hosts.launcher import make

@@ -45,6 +45,16 @@ setup() {
     echo "$wanted" >"$folder/installed"
 }
 
+# Beside gradio 3.41.2, for the tests of its queue's repair: the newer httpx that other extensions bring, with the httpcore that it needs.
+setup_httpx() {
+    local folder="$environments/httpx-0.28" wanted="httpx==0.28.1 httpcore==1.0.7"
+    [ "$(cat "$folder/installed" 2>/dev/null)" = "$wanted" ] && return 0
+    rm -rf "$folder"
+    # shellcheck disable=SC2086 -- two words
+    "$environments/gradio-3.41.2/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --target "$folder" $wanted || return 1
+    echo "$wanted" >"$folder/installed"
+}
+
 setup_all() {
     local hosts current name jobs=() index=0
     hosts="$(python_for "3.10 3.11")"
@@ -61,6 +71,10 @@ setup_all() {
         fi
         index=$((index + 1))
     done
+    if ! setup_httpx >"$logs/setup-httpx-0.28.txt" 2>&1; then
+        tail -n 25 "$logs/setup-httpx-0.28.txt"
+        stop "httpx 0.28 could not be set up; the reason is above. The first run needs the network."
+    fi
 }
 
 setup_chromium() {

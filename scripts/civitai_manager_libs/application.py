@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from . import __version__
-from .actions import account, destination, download, rebuild, register, thumbnails, views
+from .actions import account, destination, download, reach, rebuild, register, thumbnails, views
 from .actions.services import Services
 from .catalog.database import Database
 from .catalog.files import Files
@@ -54,6 +54,7 @@ class Application:
         jobs.add_kind("rebuild", Kind("library", partial(rebuild.run, services)))
         jobs.add_kind("thumbnail", Kind("library", partial(thumbnails.run, services)))
         jobs.add_kind("test_key", Kind("library", partial(account.test_key, services)))
+        jobs.add_kind("reach", Kind("library", partial(reach.run, services)))
         jobs.start(resume=serving and self.settings.current.resume_at_start)
         self._services = services
         if self._database.set_aside is not None:
@@ -86,24 +87,34 @@ class Application:
     def jobs(self) -> Engine:
         return self.services.jobs
 
-    # -- what can be asked for: each returns at once; what takes time is a job, whose id is returned
+    # -- what can be asked for: each returns at once; what takes time is a job, whose id is returned. ``ticket``: 12 hexadecimal digits that
+    # stand for one press of a button, so that a request that is sent twice starts one job
 
-    def register(self, text: str) -> str:
+    def register(self, text: str, *, ticket: str = "") -> str:
         """Register everything in a pasted text. Raises NotALink when nothing in it is understood."""
-        return register.start(self.services, text)
+        return self.jobs.started(ticket) or register.start(self.services, text, ticket)
 
-    def refresh(self, model_id: int) -> str:
+    def refresh(self, model_id: int, *, ticket: str = "") -> str:
         """Ask Civitai again for a registered model."""
+        if job := self.jobs.started(ticket):
+            return job
         row = self.services.models.row(model_id)
         if row is None:
             raise NotFound(f"The model {model_id} is not registered.")
-        return register.refresh(self.services, model_id, row["name"])
+        return register.refresh(self.services, model_id, row["name"], ticket)
 
     def download(
-        self, version_id: int, file_id: int | None = None, folder: str | None = None, name: str | None = None, confirmed: bool = False
+        self,
+        version_id: int,
+        file_id: int | None = None,
+        folder: str | None = None,
+        name: str | None = None,
+        confirmed: bool = False,
+        *,
+        ticket: str = "",
     ) -> str:
         """Download a file of a registered version. Raises NeedsConfirmation for a risky file, NoSpace, NothingToDownload, NotFound, UsageError."""
-        return download.start(self.services, version_id, file_id, folder, name, confirmed)
+        return self.jobs.started(ticket) or download.start(self.services, version_id, file_id, folder, name, confirmed, ticket)
 
     def download_link(
         self, link: str, *, version_id: int | None = None, file_id: int | None = None, folder: str | None = None, confirmed: bool = False
@@ -111,13 +122,17 @@ class Application:
         """Register what one link means, if needed, and download it. Raises NotALink."""
         return download.start_link(self.services, link, version_id, file_id, folder, confirmed)
 
-    def choose_thumbnail(self, model_id: int, url: str) -> str:
+    def choose_thumbnail(self, model_id: int, url: str, *, ticket: str = "") -> str:
         """Make one of the model's pictures its thumbnail; a refresh keeps it. Raises NotFound."""
-        return thumbnails.start(self.services, model_id, url)
+        return self.jobs.started(ticket) or thumbnails.start(self.services, model_id, url, ticket)
 
-    def test_key(self) -> str:
+    def test_key(self, *, ticket: str = "") -> str:
         """Ask Civitai whose key it is."""
-        return self.jobs.submit("test_key", {}, key="test_key", title="Test the API key")
+        return self.jobs.submit("test_key", {}, key="test_key", title="Test the API key", ticket=ticket)
+
+    def reach(self, *, ticket: str = "") -> str:
+        """Ask Civitai whether it is there, how quickly it answers, and whether it accepts the key; see ``actions.reach``."""
+        return self.jobs.submit("reach", {}, key="reach", title="Ask Civitai", ticket=ticket)
 
     # -- what can be looked at
 

@@ -39,10 +39,13 @@ class _Paused(KeyboardInterrupt):
         self.view = view
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line's grammar. Global options may stand before or after the command."""
-    common = argparse.ArgumentParser(add_help=False)
-    group = common.add_argument_group("for every command")
+DEFAULTS = {"json": False, "data_dir": None, "models_dir": None, "civitai_url": None, "verbose": False}
+
+
+def common() -> argparse.ArgumentParser:
+    """The global options, for ``parents``; what is not given is in ``DEFAULTS``."""
+    shared = argparse.ArgumentParser(add_help=False)
+    group = shared.add_argument_group("for every command")
     for names, options in (
         (("--json",), {"action": "store_true", "help": "one JSON document on standard output, nothing else there"}),
         (("--data-dir",), {"type": Path, "metavar": "DIR", "help": "the folder for the library, thumbnails and settings"}),
@@ -51,11 +54,17 @@ def parser() -> argparse.ArgumentParser:
         (("--verbose",), {"action": "store_true", "help": "log more"}),
     ):
         group.add_argument(*names, default=argparse.SUPPRESS, **options)  # type: ignore[arg-type]
-    top = argparse.ArgumentParser(prog="main.py", parents=[common], allow_abbrev=False)
+    return shared
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar. Global options may stand before or after the command."""
+    options = common()
+    top = argparse.ArgumentParser(prog="main.py", parents=[options], allow_abbrev=False)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable[[Application, argparse.Namespace], Any], help: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, parents=[common], help=help, description=help, allow_abbrev=False)
+        sub = commands.add_parser(name, parents=[options], help=help, description=help, allow_abbrev=False)
         sub.set_defaults(run=run)
         return sub
 
@@ -81,9 +90,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str], make: Callable[[argparse.Namespace], Application]) -> int:
     """Run one command; the exit status. ``make`` gives an Application for the global options. argparse ends wrong usage with status 2."""
-    defaults = argparse.Namespace(json=False, data_dir=None, models_dir=None, civitai_url=None, verbose=False)
     _speak_unicode()
-    arguments = parser().parse_args(argv, defaults)
+    arguments = parser().parse_args(argv, argparse.Namespace(**DEFAULTS))
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     application: Application | None = None
     try:

@@ -9,12 +9,14 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..disk.placement import default_folders
 from ..errors import UsageError
 from ..settings import LOOPBACK, SettingsStore
+from . import diagnostics
 from . import event_loop as loops
 
 log = logging.getLogger(__name__)
@@ -81,21 +83,29 @@ def create_app(application: Any, auth: tuple[str, str] | None = None) -> Any:
     from fastapi import FastAPI
     from starlette.routing import Mount
 
+    from ..ui.compat import queue_arguments
+    from ..ui.native import Queueing
     from ..ui.tab import build, head
     from ..web import routes
     from .login import login_dependencies
 
-    blocks = build(lambda: application)
-    blocks.queue(max_size=20, api_open=False, default_concurrency_limit=3)
+    limits = queue_arguments()
+    native = application.settings.current.native_progress
+    blocks: Any = build(lambda: application, Queueing(native=native, limit=limits.get("default_concurrency_limit")))
+    blocks.queue(**limits)
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     options: dict[str, Any] = {"auth": auth, "ssr_mode": False, "show_error": True, "theme": theme(), "head": head(), "footer_links": []}
     known = inspect.signature(gr.mount_gradio_app).parameters
     for name in ("theme", "head"):
-        if name not in known:  # gradio 4 and 5: attributes of the page
+        if name not in known:  # before gradio 6: attributes of the page
             setattr(blocks, name, options[name])
+    if "auth" not in known and auth is not None:  # gradio 3: the page's own; without this there would be no login
+        blocks.auth, blocks.auth_message = [auth], None
     gr.mount_gradio_app(app, blocks, path="/", **{name: value for name, value in options.items() if name in known})
     mounts: list[Any] = [route for route in app.router.routes if isinstance(route, Mount)]
-    routes.add(app, lambda: application, login_dependencies(mounts[-1].app))
+    page = mounts[-1].app
+    place = diagnostics.Place("standalone", blocks, page, settings=application.settings)
+    routes.add(app, lambda: application, login_dependencies(page), partial(diagnostics.report, lambda: application, place))
     # The page answers every path, so it comes last. (It must be mounted first: our routes need its login.)
     app.router.routes[:] = [*(route for route in app.router.routes if route not in mounts), *mounts]
     return app
@@ -145,5 +155,3 @@ def serve(
 def _interrupt(number: int, frame: Any) -> None:
     """SIGTERM ends like Ctrl-C: uvicorn raises the signal again after its own shutdown, and its default would skip ours."""
     raise KeyboardInterrupt
-
-

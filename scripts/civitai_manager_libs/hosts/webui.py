@@ -12,6 +12,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -218,8 +219,16 @@ class Running:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._settings: SettingsStore | None = None
         self._application: Any = None
         self._failure: BaseException | None = None
+
+    def settings(self, host: WebuiHost) -> SettingsStore:
+        """The settings, which the tab needs before the start. Read once until the unload, so that the tab and the application see the same."""
+        with self._lock:
+            if self._settings is None:
+                self._settings = settings_of(host)
+            return self._settings
 
     def application(self) -> Any:
         """For handlers and routes. Raises Busy before the start and after the end, and what stopped the start."""
@@ -239,7 +248,7 @@ class Running:
             if self._application is not None:
                 return
             try:
-                application = create_application(host)
+                application = create_application(host, self.settings(host))
                 application.start()
                 self._application, self._failure = application, None
             except Exception as exc:  # the host and its page must come up all the same
@@ -248,7 +257,7 @@ class Running:
 
     def close(self) -> None:
         with self._lock:
-            application, self._application = self._application, None
+            application, self._application, self._settings = self._application, None, None
         if application is not None:
             application.close()
 
@@ -256,14 +265,22 @@ class Running:
 running = Running()
 
 
-def create_application(host: WebuiHost) -> Any:
+def data_folder(host: WebuiHost) -> Path | None:
+    """The folder that the command line names."""
+    named = host._cmd("civitai_manager_data_dir")
+    return Path(named).expanduser().absolute() if named else None
+
+
+def settings_of(host: WebuiHost) -> SettingsStore:
+    """Raises BadSetting for an address on the command line that cannot be used."""
+    url = host._cmd("civitai_manager_url")
+    return settings_store(data_folder(host), host.data_path(), {"civitai_url": url} if url else {})
+
+
+def create_application(host: WebuiHost, settings: SettingsStore) -> Any:
     from ..application import Application
 
-    data_dir = host._cmd("civitai_manager_data_dir")
-    url = host._cmd("civitai_manager_url")
-    folder = Path(data_dir).expanduser().absolute() if data_dir else default_data_dir()
-    settings = settings_store(folder if data_dir else None, host.data_path(), {"civitai_url": url} if url else {})
-    return Application(folder, settings, host)
+    return Application(data_folder(host) or default_data_dir(), settings, host)
 
 
 def settings_store(folder: Path | None, served: Path, overrides: dict[str, Any]) -> SettingsStore:
@@ -286,11 +303,21 @@ def settings_file(folder: Path | None, served: Path) -> Path:
     return folder / "settings.json"
 
 
+def native_progress(host: WebuiHost) -> bool:
+    """Whether gradio's own bar is wanted and possible: with the host's queue off, a page that has such a bar does not even start."""
+    try:
+        wanted = running.settings(host).current.native_progress
+    except CivitaiManagerError:  # the start will meet it too, and say so
+        return False
+    return wanted and not (host._cmd("no_gradio_queue") or host._cmd("disable_queue"))
+
+
 def on_ui_tabs() -> list[tuple[Any, str, str]]:
+    from ..ui.native import Queueing
     from ..ui.tab import build
 
     try:
-        return [(build(running.application), TAB, ELEM_ID)]
+        return [(build(running.application, Queueing(native=native_progress(WebuiHost()))), TAB, ELEM_ID)]
     except Exception:  # one tab less, the host's page comes up
         log.exception("civitai-manager: the tab could not be built")
         return []
@@ -299,13 +326,20 @@ def on_ui_tabs() -> list[tuple[Any, str, str]]:
 def on_app_started(demo: Any, app: Any) -> None:
     """The server runs: start, and add our routes. With ``--nowebui`` there is no page (``demo`` is None), so there is nothing to do."""
     from ..web import routes
+    from . import diagnostics, queue_repair
     from .login import login_dependencies
 
     if demo is None:
         return
     host = WebuiHost()
     running.start(host)
-    routes.add(app, running.application, login_dependencies(app))
+    try:
+        settings = running.settings(host)
+    except CivitaiManagerError:  # said already: it stopped the start
+        settings = None
+    outcome = queue_repair.repair(demo, settings is None or settings.current.repair_host_queue)
+    place = diagnostics.Place(host.name, demo, app, outcome, settings)
+    routes.add(app, running.application, login_dependencies(app), partial(diagnostics.report, running.application, place))
     log.info("civitai-manager %s runs in %s", __version__, host.name)
 
 
@@ -313,7 +347,7 @@ def register(base_folder: Path) -> None:
     """Called while the host executes our script: tell the host's callbacks about us. ``base_folder``: the extension's own folder."""
     callbacks = importlib.import_module("modules.script_callbacks")
     # What the callbacks need is imported now: the extension's folder is on sys.path only while the script is executed.
-    for name in ("application", "ui.tab", "web.routes", "hosts.login"):
+    for name in ("application", "ui.native", "ui.tab", "web.routes", "hosts.diagnostics", "hosts.login", "hosts.queue_repair"):
         importlib.import_module(f"civitai_manager_libs.{name}")
     callbacks.on_ui_tabs(on_ui_tabs)
     callbacks.on_app_started(on_app_started)

@@ -38,11 +38,22 @@ def event_kwargs(*, js: str | None, queue: bool | None, show_progress: str, limi
     return found
 
 
+def queue_arguments(major: int = MAJOR) -> dict[str, Any]:
+    """The queue of a page of our own: three events at a time, twenty waiting, and no other way in."""
+    return {"concurrency_count" if major < 4 else "default_concurrency_limit": 3, "max_size": 20, "api_open": False}
+
+
 def keep(count: int) -> Any:
     """ "Change nothing" for that many outputs. One update for several outputs is an error before gradio 5."""
     if count == 0:
         return None
     return gr.update() if count == 1 else tuple(gr.update() for _ in range(count))
+
+
+def error(sentence: str) -> gr.Error:
+    """For people. gradio 5 and later would print its traceback too, which is in our log already, without secrets; the others always do."""
+    quiet: dict[str, Any] = {"print_exception": False} if "print_exception" in inspect.signature(gr.Error.__init__).parameters else {}
+    return gr.Error(sentence, **quiet)
 
 
 def html(value: str, elem_id: str) -> gr.HTML:

@@ -6,6 +6,7 @@ No pydantic model appears in a signature: hosts bring pydantic 1 or 2.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -71,8 +72,9 @@ def number(request: Request, name: str, default: int, low: int, high: int) -> in
         return default
 
 
-async def with_text(request: Request, name: str, act: Callable[[str], Any]) -> Response:
-    """What ``act`` makes of the text under ``name`` in the JSON body of a state-changing request, in a worker thread; refusals as JSON errors."""
+async def with_text(request: Request, name: str, act: Callable[[str, str], Any]) -> Response:
+    """What ``act`` makes of the text under ``name`` and of the ticket, if there is one, in the JSON body of a state-changing request, in a worker
+    thread; refusals as JSON errors. A ticket names one press: what is sent twice with the same one starts one job."""
     reason = access.refusal(request)
     if reason:
         return refused(reason)
@@ -82,24 +84,33 @@ async def with_text(request: Request, name: str, act: Callable[[str], Any]) -> R
         if len(body) > LIMIT:
             return failure(UsageError("That is too much text at once.", next_step="Drop fewer links."))
     try:
-        text = json.loads(body)[name]
-    except (ValueError, KeyError, TypeError):
-        text = None
-    if not isinstance(text, str):
+        sent = json.loads(body)
+        text, ticket = sent[name], sent.get("ticket", "")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        text, ticket = None, ""
+    if not isinstance(text, str) or not isinstance(ticket, str):
         return failure(UsageError(f'The body must be {{"{name}": "..."}}.'))
-    return await run_in_threadpool(answer, lambda: act(text))
+    return await run_in_threadpool(answer, lambda: act(text, ticket))
 
 
 class Routes:
-    """The endpoints, for one application. ``application()`` is asked each time: Reload UI replaces it."""
+    """The endpoints, for one application. ``application()`` is asked each time: Reload UI replaces it. ``diagnose``: see ``add``."""
 
-    def __init__(self, application: Callable[[], Application]) -> None:
+    def __init__(self, application: Callable[[], Application], diagnose: Callable[[str], Any] | None = None) -> None:
         self.application = application
+        self.diagnose = diagnose
 
     async def jobs(self, request: Request) -> Response:
         """GET jobs?since=SEQ&boot=ID: what changed. Memory only."""
         since, boot = number(request, "since", 0, 0, 1 << 62), request.query_params.get("boot", "")
         return answer(lambda: self.application().jobs.changes(since, boot))
+
+    async def diagnostics(self, request: Request) -> Response:
+        """GET diagnostics: the loop is named here, because only what runs on it can; the rest is looked at in a worker thread."""
+        diagnose, loop = self.diagnose, type(asyncio.get_running_loop()).__name__
+        if diagnose is None:
+            return failure(NotFound("There are no diagnostics here.", next_step=""))
+        return await run_in_threadpool(answer, lambda: diagnose(loop))
 
     def cards(self, request: Request) -> Response:
         """GET cards?q=&offset=&limit=&type=&base=&state=&sort=: one page of the library."""
@@ -142,12 +153,16 @@ class Routes:
         return answer(run)
 
     async def register(self, request: Request) -> Response:
-        """POST register {"text": "..."}: starts a job, answers with its id."""
-        return await with_text(request, "text", lambda text: {"job": self.application().register(text)})
+        """POST register {"text": "...", "ticket": "..."}: starts a job, answers with its id."""
+        return await with_text(request, "text", lambda text, ticket: {"job": self.application().register(text, ticket=ticket)})
+
+    async def reach(self, request: Request) -> Response:
+        """POST reach {"text": "", "ticket": "..."}: asks Civitai whether it is there; starts a job, answers with its id."""
+        return await with_text(request, "text", lambda text, ticket: {"job": self.application().reach(ticket=ticket)})
 
     async def choose_thumbnail(self, request: Request, model_id: int) -> Response:
-        """POST models/ID/thumbnail {"url": "..."}, one of the model's own pictures: starts a job, answers with its id."""
-        return await with_text(request, "url", lambda url: {"job": self.application().choose_thumbnail(model_id, url)})
+        """POST models/ID/thumbnail {"url": "...", "ticket": "..."}, one of the model's own pictures: starts a job, answers with its id."""
+        return await with_text(request, "url", lambda url, ticket: {"job": self.application().choose_thumbnail(model_id, url, ticket=ticket)})
 
     def asset(self, request: Request, name: str) -> Response:
         """GET assets/NAME: our own scripts and style. Only names that are in the folder are known, so no path can lead elsewhere."""
@@ -167,17 +182,24 @@ def assets() -> dict[str, Path]:
     return {path.name: path for path in [ROOT / "style.css", *(ROOT / "javascript").glob("*.js")] if path.is_file()}
 
 
-def add(app: Any, application: Callable[[], Application], dependencies: list[Any] | None = None) -> None:
-    """Add every route to the host's FastAPI app. ``dependencies``: the host's login (``hosts.login.login_dependencies(app)``)."""
-    routes = Routes(application)
+def add(
+    app: Any, application: Callable[[], Application], dependencies: list[Any] | None = None, diagnose: Callable[[str], Any] | None = None
+) -> None:
+    """Add every route to the host's FastAPI app. ``dependencies``: the host's login (``hosts.login.login_dependencies(app)``).
+
+    ``diagnose`` makes the diagnostics from the name of the server's loop (``hosts.diagnostics.report``).
+    """
+    routes = Routes(application, diagnose)
     table: list[tuple[str, str, Callable[..., Any]]] = [
         ("GET", "/jobs", routes.jobs),
+        ("GET", "/diagnostics", routes.diagnostics),
         ("GET", "/cards", routes.cards),
         ("GET", "/facets", routes.facets),
         ("GET", "/thumbnail/{model_id}", routes.thumbnail),
         ("GET", "/assets/{name}", routes.asset),
         ("POST", "/jobs/{job_id}/{verb}", routes.act),
         ("POST", "/register", routes.register),
+        ("POST", "/reach", routes.reach),
         ("POST", "/models/{model_id}/thumbnail", routes.choose_thumbnail),
     ]
     for method, path, endpoint in table:

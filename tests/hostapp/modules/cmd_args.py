@@ -31,4 +31,5 @@ parser.add_argument("--theme", default=None, choices=["light", "dark"])
 parser.add_argument("--ui-debug-mode", action="store_true")
 # Not the host's: what the tests observe.
 parser.add_argument("--hostapp-audit", default=None, help="write one JSON line for each connection, name look-up and process start to this file")
+parser.add_argument("--hostapp-work-seconds", type=float, default=2.0, help="how long the app's own queued work takes")
 parser.add_argument("--hostapp-without-extensions", action="store_true", help="start without the user's extensions, to compare with")

@@ -12,12 +12,10 @@ from modules.initialize_util import GRADIO_MAJOR
 from modules.shared_cmd_options import cmd_opts
 from modules.ui_components import ToolButton
 
-WORK_SECONDS = 2.0
-
 
 def generate(prompt: str, negative: str, steps: float) -> str:
-    """The host's own queued work: takes two seconds, one at a time."""
-    time.sleep(WORK_SECONDS)
+    """The host's own queued work: takes two seconds (or ``--hostapp-work-seconds``), one at a time."""
+    time.sleep(cmd_opts.hostapp_work_seconds)
     return f"{prompt}\nNegative prompt: {negative}\nSteps: {int(steps)}, Sampler: Euler a, Size: 512x512, Version: v1.10.1"
 
 
