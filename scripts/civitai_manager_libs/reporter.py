@@ -6,11 +6,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Stopped(BaseException):
@@ -29,7 +34,11 @@ class Patience(Protocol):
         ...
 
     def wait(self, seconds: float, text: str) -> None:
-        """Wait visibly (``text`` names what is waited for, without the time). Raises ``Stopped`` at once when asked to stop."""
+        """Wait visibly. Raises ``Stopped`` at once when asked to stop.
+
+        ``text`` names what is waited for, without the time: somebody asked for this pause. "" says that it is the work's own pause, within
+        what it awaits (``Reporter.update``): its silence goes on.
+        """
         ...
 
     def stopping(self, action: Callable[[], None]) -> AbstractContextManager[None]:
@@ -48,7 +57,43 @@ class Reporter(Protocol):
         text: str | None = None,
         bytes_done: int | None = None,
         bytes_total: int | None = None,
-    ) -> None: ...
+        awaits: str | None = None,
+    ) -> None:
+        """Any of the values, as they are now; what is None stays.
+
+        ``awaits``: what a silent stretch from here on would wait for ("byte", "answer from Civitai"), so that it can be said: "no byte for
+        14 s". "": nothing in particular. A ``text`` that is given with it says how ("no byte for 34 s, reconnecting") and is no progress.
+        """
+        ...
+
+
+def track(
+    items: Iterable[T], reporter: Reporter | None = None, *, total: int | None = None, text: str | Callable[[T], str] | None = None
+) -> Iterator[T]:
+    """The items, with progress: a signal at the beginning and one for each item that is done. ``text``: words, or what says them of an item.
+
+    Without a reporter it only iterates. A reporter that fails does not break the work; ``Stopped`` passes through.
+    """
+    if reporter is None:
+        yield from items
+        return
+    broken = False
+
+    def tell(**progress: Any) -> None:
+        nonlocal broken
+        try:
+            reporter.update(**progress)
+        except Exception:
+            if not broken:
+                log.exception("progress cannot be reported; the work goes on")
+            broken = True
+
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    tell(done=0, total=total, text=text if isinstance(text, str) else None)
+    for done, item in enumerate(items, start=1):
+        yield item
+        tell(done=done, text=text(item) if callable(text) else None)
 
 
 class Plain:

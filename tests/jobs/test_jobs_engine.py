@@ -253,6 +253,7 @@ def test_no_exception_ends_a_job_without_a_word(house: House, error: BaseExcepti
     def work(context: Context) -> None:
         raise error
 
+    house.limits = {"library": 1}
     engine = house.engine(work=work, next=lambda context: "well")
     view = engine.wait(submit(engine, "work"), 5)
     assert view.state == "failed" and view.error is not None
@@ -546,7 +547,7 @@ def test_another_ticket_for_an_equal_active_request_joins_it(house: House) -> No
 
 
 def test_a_ticket_whose_job_was_dismissed_may_start_a_new_one(house: House) -> None:
-    """Nothing is remembered of a dismissed job, so a request that comes again after it is a new one. It has been seen to end, so none is left over."""
+    """Nothing is remembered of a dismissed job, so a request that comes again after it is a new one."""
     runs: list[str] = []
     engine = house.engine(work=lambda context: runs.append(context.job_id))
     engine.wait(submit(engine, "work", ticket=TICKET), 5)

@@ -33,9 +33,7 @@ TEXT_ENDINGS = (".json", ".yaml", ".yml", ".txt", ".xml", ".html", ".csv", ".md"
 # -- asking for it
 
 
-def start(
-    services: Services, version_id: int, file_id: int | None, folder: str | None, name: str | None, confirmed: bool, ticket: str = ""
-) -> str:
+def start(services: Services, version_id: int, file_id: int | None, folder: str | None, name: str | None, confirmed: bool, ticket: str = "") -> str:
     """Start the job for a file of a registered version; its id. What can be refused at once is: NeedsConfirmation, NoSpace, NothingToDownload..."""
     about = subject(services, version_id, file_id)
     _check_risk(about, confirmed)

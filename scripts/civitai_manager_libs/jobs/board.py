@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 KEPT = 200  # jobs shown; unfinished ones all
+REMEMBERED = 1000  # removals; a page that was away for longer is given everything anew
 WINDOW = 6.0  # seconds over which the speed is measured
 CAN = {
     "queued": ("pause", "cancel"),
@@ -25,7 +26,11 @@ FINISHED = ("done", "failed", "cancelled")
 
 
 class View(msgspec.Struct):
-    """A job as people see it. Bytes and bytes per second; times in seconds since 1970; ``eta`` in seconds; ``seq`` orders changes."""
+    """A job as people see it. Bytes and bytes per second; times in seconds since 1970; ``eta`` in seconds; ``seq`` orders changes.
+
+    ``beat`` is the time at which this view was last looked after, at least every 2 s while the job runs. ``quiet``: seconds since its work last
+    gave a sign, 0 while it moves.
+    """
 
     id: str
     kind: str
@@ -45,6 +50,7 @@ class View(msgspec.Struct):
     result: Any = None
     finished: float | None = None
     elsewhere: bool = False
+    quiet: float = 0.0
     beat: float = 0.0
     seq: int = 0
     can: tuple[str, ...] = ()
@@ -57,7 +63,8 @@ class Board:
         self.boot = uuid.uuid4().hex[:12]
         self.revision = 0  # of the catalog: when it grows, cards may have changed
         self._views: dict[str, View] = {}
-        self._gone: deque[tuple[int, str]] = deque(maxlen=1000)
+        self._gone: deque[tuple[int, str]] = deque()
+        self._forgotten = 0  # the number of the newest removal that is no longer in ``_gone``
         self._samples: dict[str, deque[tuple[float, int]]] = {}
         self._seq = 0
         self._lock = threading.Lock()
@@ -72,13 +79,15 @@ class Board:
             else:
                 for name, item in fields.items():
                     setattr(view, name, item)
-            self._measure(view)
-            view.can = CAN.get(view.state, ()) if not view.stopping else ()
-            view.beat = time.time()
-            self._seq += 1
-            view.seq = self._seq
-            self._trim(job_id)
-            self.changed.notify_all()
+            self._put(view)
+
+    def grow_quiet(self, job_id: str, quiet: float) -> None:
+        """For work of another process, as long as it is shown as running: it has not been heard of for ``quiet`` seconds."""
+        with self._lock:
+            view = self._views.get(job_id)
+            if view is not None and view.elsewhere and view.state in ("running", "waiting"):
+                view.quiet = quiet
+                self._put(view)
 
     def remove(self, job_id: str) -> None:
         with self._lock:
@@ -93,24 +102,41 @@ class Board:
             return msgspec.structs.replace(view) if view else None
 
     def changes(self, since: int = 0, boot: str = "") -> dict[str, Any]:
-        """Everything that changed after ``since`` of this ``boot`` (another boot: everything), JSON-ready."""
+        """Everything that changed after ``since`` of this ``boot``, JSON-ready.
+
+        ``complete``: these are all jobs, and what else a page knows is gone. So it is for another boot, and for a page that was away for so
+        long that what was removed meanwhile is forgotten.
+        """
         with self._lock:
-            since = since if boot == self.boot else 0
+            complete = boot != self.boot or since <= 0 or since < self._forgotten
+            since = 0 if complete else since
             return {
                 "boot": self.boot,
                 "seq": self._seq,
+                "complete": complete,
                 "revision": self.revision,
                 "now": time.time(),
                 "active": sum(view.state in ("queued", "running", "waiting") for view in self._views.values()),
                 "jobs": [msgspec.to_builtins(view) for view in self._views.values() if view.seq > since],
-                "removed": [job_id for seq, job_id in self._gone if seq > since],
+                "removed": [] if complete else [job_id for seq, job_id in self._gone if seq > since],
             }
+
+    def _put(self, view: View) -> None:
+        self._measure(view)
+        view.can = CAN.get(view.state, ()) if not view.stopping else ()
+        view.beat = time.time()
+        self._seq += 1
+        view.seq = self._seq
+        self._trim(view.id)
+        self.changed.notify_all()
 
     def _drop(self, job_id: str) -> None:
         del self._views[job_id]
         self._samples.pop(job_id, None)
         self._seq += 1
         self._gone.append((self._seq, job_id))
+        if len(self._gone) > REMEMBERED:
+            self._forgotten = self._gone.popleft()[0]
 
     def _measure(self, view: View) -> None:
         if view.state != "running" or not view.bytes_total:

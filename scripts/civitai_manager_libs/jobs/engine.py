@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 from filelock import FileLock, Timeout
 
 from ..errors import CivitaiManagerError, UnknownJob, UsageError, explain
 from ..reporter import Stopped
-from .board import FINISHED, Board, View, progress_of
-from .context import Context
+from .board import FINISHED, KEPT, Board, View, progress_of
+from .context import SILENCE, Context
 from .store import Record, Store, new_record
 
 log = logging.getLogger(__name__)
@@ -59,10 +60,12 @@ class Engine:
         self._running: dict[str, Context] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._own_changes: dict[str, int] = {}
+        self._unstored: dict[str, dict[str, Any]] = {}  # outcomes that the database did not take yet
+        self._heard: dict[str, float] = {}  # when the work of other processes last gave a sign, by our clock
         self._seen = 0
         self._lock = threading.RLock()
         self._closing = threading.Event()
-        self._watcher: threading.Thread | None = None
+        self._own_threads: list[threading.Thread] = []
         self._alive: FileLock | None = None
 
     def add_kind(self, name: str, kind: Kind) -> None:
@@ -78,14 +81,16 @@ class Engine:
         self._seen = self._store.last_change()[0]
         self._reap("queued")
         self._sweep()
-        for record in self._store.recent(100):
+        for record in self._store.recent(KEPT):
             self._show(record)
         if resume:
             for record in self._store.active():
                 if record.owner is None and record.state == "queued":
                     self._take(record.id, ("queued",))
-        self._watcher = threading.Thread(target=self._watch, name="civitai-manager-watch", daemon=True)
-        self._watcher.start()
+        for name, work in (("watch", self._watch), ("beat", self._beat)):
+            thread = threading.Thread(target=work, name=f"civitai-manager-{name}", daemon=True)
+            thread.start()
+            self._own_threads.append(thread)
 
     def close(self, timeout: float = 10.0) -> None:
         """Stop all work at its next safe point; unfinished jobs stay in the database as queued, for the next start."""
@@ -96,10 +101,12 @@ class Engine:
                 context.stop.set("shutdown")
             threads = list(self._threads.values())
         deadline = time.monotonic() + timeout
-        for thread in [*threads, *([self._watcher] if self._watcher else [])]:
+        for thread in [*threads, *self._own_threads]:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
-        with contextlib.suppress(CivitaiManagerError):
+        with contextlib.suppress(Exception):
+            self._store_outcomes()
+        with contextlib.suppress(Exception):  # the next start sees that nobody holds the lock
             self._store.disown(self.board.boot, "queued")
         if self._alive:
             self._alive.release()
@@ -209,7 +216,7 @@ class Engine:
             return True
 
     def _enqueue(self, record: Record) -> None:
-        self._show(record, state="queued", elsewhere=False, error=None, finished=None, stopping=None, result=None)
+        self._show(record, state="queued", elsewhere=False, error=None, finished=None, stopping=None, result=None, text="", quiet=0.0)
         with self._lock:
             self._queue.append(record)
         self._pump()
@@ -229,10 +236,15 @@ class Engine:
                     busy[lane] = busy.get(lane, 0) + 1
                     self._queue.remove(record)
                     context = Context(record.id, record.kind, dict(record.params), self.board, self._store)
-                    self._running[record.id] = context
                     thread = threading.Thread(target=self._run, args=(context,), name=f"civitai-manager-{record.kind}", daemon=True)
-                    self._threads[record.id] = thread
-                    thread.start()
+                    self._running[record.id], self._threads[record.id] = context, thread
+                    try:
+                        thread.start()
+                    except RuntimeError as exc:  # the system gives no more threads: it waits for the next tick
+                        log.error("job %s cannot be started yet: %s", record.id, exc)
+                        del self._running[record.id], self._threads[record.id]
+                        self._queue.insert(0, record)
+                        return
 
     def _run(self, context: Context) -> None:
         job_id, kind = context.job_id, self._kinds[context.kind]
@@ -240,7 +252,7 @@ class Engine:
         try:
             self._write(job_id, if_owner=self.board.boot, state="running")
             self.board.set(job_id, state="running")
-            outcome = {"state": "done", "result": kind.run(context)}
+            outcome = {"state": "done", "result": msgspec.to_builtins(kind.run(context))}  # what is no JSON would break every answer to a page
         except Stopped as stopped:
             outcome = {"state": {"pause": "paused", "cancel": "cancelled"}.get(stopped.reason, "queued")}
             if stopped.reason == "cancel":
@@ -251,7 +263,7 @@ class Engine:
         except BaseException as exc:
             log.exception("job %s (%s) failed", job_id, context.kind)
             outcome = {"state": "failed", "error": explain(exc)}
-        context.beat()  # the last report may still be held back
+        context.end()  # the last report may still be held back
         with self._lock:  # in one step, so that whoever sees the outcome can resume it, and nobody stops what has ended
             self._finish(job_id, if_owner=self.board.boot, **outcome)  # a closed engine's late thread: the job may be another's by now
             self._running.pop(job_id, None)
@@ -262,12 +274,22 @@ class Engine:
         finished = time.time() if state in FINISHED else None
         view = self.board.get(job_id)
         progress = {**progress_of(view), "state": state, "text": ""} if view else {}
+        columns = {"state": state, "owner": None, "request": None, "result": result, "error": error, "finished": finished, "progress": progress}
         try:
-            columns = {"state": state, "owner": None, "request": None, "result": result, "error": error, "finished": finished, "progress": progress}
             self._write(job_id, if_owner=if_owner, **columns)
         except Exception as exc:  # noqa: BLE001 - a full or broken disk must not hide the outcome from the person, nor block the lane
-            log.error("job %s is %s, but that could not be stored: %s", job_id, state, exc)
-        self.board.set(job_id, state=state, result=result, error=error, finished=finished, stopping=None, text="")
+            log.error("job %s is %s, but that could not be stored yet: %s", job_id, state, exc)
+            if if_owner:  # else it is nobody's, and may be another's by the time of another try
+                self._unstored[job_id] = {"if_owner": if_owner, **columns}
+        self._heard.pop(job_id, None)
+        self.board.set(job_id, state=state, result=result, error=error, finished=finished, stopping=None, text="", quiet=0.0)
+
+    def _store_outcomes(self) -> None:
+        """Once more what the database did not take."""
+        with self._lock:
+            for job_id, columns in list(self._unstored.items()):
+                self._write(job_id, **columns)
+                del self._unstored[job_id]
 
     def _write(self, job_id: str, *, if_owner: str | None = None, **columns: Any) -> None:
         with self._lock:  # the watcher must not see a change of ours before it is known as ours
@@ -278,7 +300,7 @@ class Engine:
         if discard:
             try:
                 discard(params)
-            except OSError as exc:
+            except Exception as exc:  # noqa: BLE001 - it is cancelled all the same
                 log.warning("what a cancelled %s left could not be removed: %s", kind, exc)
 
     def _ask_to_stop(self, job_id: str, reason: str, states: tuple[str, ...]) -> None:
@@ -300,7 +322,7 @@ class Engine:
             self._finish(job_id, "cancelled" if reason == "cancel" else "paused")
 
     def _show(self, record: Record, **fields: Any) -> View:
-        progress = {name: item for name, item in record.progress.items() if name != "state"}
+        progress = {name: item for name, item in record.progress.items() if name not in ("state", "quiet")}
         state = record.state
         if state == "running" and record.progress.get("state") == "waiting":
             state = "waiting"
@@ -310,20 +332,45 @@ class Engine:
         shown = {
             "kind": record.kind, "title": record.title, "state": state, "created": record.created, "model_id": record.params.get("model_id"),
             **progress, "error": record.error, "result": record.result, "finished": record.finished, "stopping": record.request,
-            "elsewhere": record.owner not in (None, self.board.boot), **fields,
+            "elsewhere": record.owner not in (None, self.board.boot), "quiet": self._silence_of(record), **fields,
         }  # fmt: skip
         self.board.set(record.id, **shown)
         view = self.board.get(record.id)
         assert view is not None
         return view
 
-    # -- watching the database, and giving signs of life
+    # -- signs of life
+
+    def _beat(self) -> None:
+        """In a thread of its own that waits for nothing: neither a locked database nor a slow disk makes living work look dead."""
+        while not self._closing.wait(TICK):
+            try:
+                for context in self._running.copy().values():
+                    context.beat()
+                for job_id, heard in self._heard.copy().items():
+                    silent = time.monotonic() - heard
+                    self.board.grow_quiet(job_id, round(silent, 1) if silent >= SILENCE else 0.0)
+            except Exception:  # it must outlive any trouble of one job
+                log.exception("a sign of life failed; trying again")
+
+    def _silence_of(self, record: Record) -> float:
+        """How long the work of another process had been silent when it last said something; from here on ``_beat`` counts."""
+        if record.state != "running" or record.owner in (None, self.board.boot):
+            self._heard.pop(record.id, None)
+            return 0.0
+        quiet = record.progress.get("quiet") or 0.0
+        self._heard[record.id] = time.monotonic() - quiet
+        return quiet
+
+    # -- watching the database
 
     def _watch(self) -> None:
         ticks = 0
         while not self._closing.wait(TICK):
             ticks += 1
             try:
+                self._pump()
+                self._store_outcomes()
                 self._tell()
                 self._look()
                 if ticks % REAP_EVERY == 0:
@@ -333,16 +380,13 @@ class Engine:
                 log.exception("looking after the jobs failed; trying again")
 
     def _tell(self) -> None:
-        with self._lock:
-            contexts = list(self._running.values())
-        for context in contexts:
-            context.beat()
+        for context in self._running.copy().values():
             view = self.board.get(context.job_id)
             if view:
                 progress = progress_of(view)
                 if progress != context.stored_progress:
+                    self._write(context.job_id, if_owner=self.board.boot, progress={**progress, "quiet": view.quiet})
                     context.stored_progress = progress
-                    self._write(context.job_id, if_owner=self.board.boot, progress=progress)
 
     def _look(self) -> None:
         """Take over what other processes changed or asked for."""

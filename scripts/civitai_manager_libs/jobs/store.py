@@ -50,9 +50,10 @@ class Store:
     def create(self, record: Record, items: Iterable[Any]) -> Record:
         """Store a new job; or give back, unchanged, the one of this id, or else an equal request that is still active."""
         with self._db.writing() as db:
-            same = db.execute("SELECT * FROM jobs WHERE id = ?", (record.id,)).fetchone() or db.execute(
-                "SELECT * FROM jobs WHERE key = ? AND state IN ('queued', 'running', 'paused')", (record.key,)
-            ).fetchone()
+            same = (
+                db.execute("SELECT * FROM jobs WHERE id = ?", (record.id,)).fetchone()
+                or db.execute("SELECT * FROM jobs WHERE key = ? AND state IN ('queued', 'running', 'paused')", (record.key,)).fetchone()
+            )
             if same:
                 return _record(same)
             record.changed = bump(db, "jobs")
@@ -132,10 +133,9 @@ class Store:
         return self._select("state IN ('queued', 'running', 'paused') ORDER BY created, rowid")
 
     def recent(self, limit: int) -> list[Record]:
-        """Unfinished jobs and the newest finished ones, oldest first."""
-        return self._select(
-            "state IN ('queued', 'running', 'paused') OR id IN (SELECT id FROM jobs ORDER BY created DESC LIMIT ?) ORDER BY created, rowid", limit
-        )
+        """Unfinished jobs and, of all, the ``limit`` that were made or have ended last; oldest first."""
+        newest = "SELECT id FROM jobs ORDER BY coalesce(finished, created) DESC LIMIT ?"
+        return self._select(f"state IN ('queued', 'running', 'paused') OR id IN ({newest}) ORDER BY created, rowid", limit)
 
     def changed_since(self, changed: int) -> list[Record]:
         return self._select("changed > ? ORDER BY changed", changed)
