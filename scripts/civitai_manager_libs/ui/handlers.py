@@ -34,16 +34,18 @@ def sentence(error: BaseException) -> str:
     return f"{told['message']} {told['next_step']}".strip()
 
 
+def scrubbed(text: str, secrets: Secrets) -> str:
+    """Without the secrets; the longest first, because one may hold another."""
+    for secret in sorted(filter(None, secrets()), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
 def report(action: str, error: BaseException, secrets: Secrets) -> None:
     """Into the log: the action's name, the traceback, and nothing secret. A refusal that a person caused needs no traceback."""
-    if isinstance(error, CivitaiManagerError):
-        text = f"{type(error).__name__}: {error}"
-    else:
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    for secret in secrets():
-        if secret:
-            text = text.replace(secret, "***")
-    (log.info if isinstance(error, CivitaiManagerError) else log.error)("%s failed: %s", action, text)
+    expected = isinstance(error, (CivitaiManagerError, gr.Error))
+    text = f"{type(error).__name__}: {error}" if expected else "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    (log.info if expected else log.error)("%s failed: %s", action, scrubbed(text, secrets))
 
 
 def guard(fn: Callable[..., Any], outputs: int, *, action: str, on_error: str = "error", secrets: Secrets = no_secrets) -> Callable[..., Any]:
@@ -53,12 +55,11 @@ def guard(fn: Callable[..., Any], outputs: int, *, action: str, on_error: str = 
     """
 
     def failed(error: BaseException) -> Any:
-        if isinstance(error, gr.Error):
-            raise error
         report(action, error, secrets)
         if on_error == "keep":
             return compat.keep(outputs)
-        raise gr.Error(sentence(error)) from None
+        told = error.message if isinstance(error, gr.Error) else sentence(error)
+        raise compat.error(scrubbed(told, secrets)) from None
 
     if inspect.isgeneratorfunction(fn):
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import gradio as gr
 
@@ -54,7 +56,18 @@ def secrets_of(application: Callable[[], Application]) -> Iterable[str]:
         current = application().settings.current
     except Exception:  # noqa: BLE001 - asked while another failure is being reported: there is nothing better to do than to hide nothing
         return ()
-    return tuple(getattr(current, name) for name in SECRETS)
+    proxies = [value for name, value in os.environ.items() if name.lower().endswith("_proxy") and "@" in value]
+    return [part for value in (*(getattr(current, name) for name in SECRETS), *proxies) for part in parts(value)]
+
+
+def parts(secret: str) -> Iterable[str]:
+    """What of a secret must not be read: a key whole; of an address the name and password, and the password alone, as written and as sent."""
+    before, at, _host = secret.rpartition("@")
+    if not at:
+        return [secret] if "://" not in secret else []
+    account = before.rpartition("://")[2]
+    password = account.partition(":")[2]
+    return [word for word in (account, password, unquote(password)) if len(word) >= 4]  # a shorter one would take letters out of other words
 
 
 def head(base: str = "./") -> str:
