@@ -17,11 +17,13 @@
         return window.location.origin + path + "civitai-manager/";
     };
 
+    // What the server answered instead of what was asked. ``ours``: the sentence is our own routes', not a proxy's or a half-built host's.
     class Refusal extends Error {
-        constructor(told, status) {
+        constructor(told, status, ours) {
             super(told.message || "Something went wrong.");
             this.told = told;
             this.status = status;
+            this.ours = Boolean(ours);
         }
         get sentence() { return (this.message + " " + (this.told.next_step || "")).trim(); }
     }
@@ -39,7 +41,7 @@
             if (!answer.ok) {
                 const told = (body && body.error) || {message: answer.status === 401 ? "You are not logged in." : "The server answered " + answer.status + ".",
                     next_step: answer.status === 401 ? "Reload the page and log in." : "Try again."};
-                throw new Refusal(told, answer.status);
+                throw new Refusal(told, answer.status, body && body.error);
             }
             if (body === null) { throw new Refusal({message: "The server's answer makes no sense.", next_step: "Reload the page."}, answer.status); }
             return body;
@@ -48,9 +50,12 @@
         }
     }
     cm.get = (path, signal, timeout) => ask(path, {signal: signal}, timeout);
-    cm.post = (path, body) => ask(path, {
+    // One attempt. Everything of ours posts with cm.post instead (the outbox), which does not give up.
+    cm.postOnce = (path, body) => ask(path, {
         method: "POST", headers: {"X-Civitai-Manager": "1", "Content-Type": "application/json"}, body: JSON.stringify(body || {}),
     }, 15000);
+    // One press, one ticket: a request that is sent twice starts one job. Not randomUUID: that is missing on plain http.
+    cm.ticket = () => [...crypto.getRandomValues(new Uint8Array(6))].map((value) => value.toString(16).padStart(2, "0")).join("");
     cm.sentence = (error) => error instanceof Refusal ? error.sentence : "The server does not answer. It is tried again by itself; nothing is lost.";
 
     // Nodes. Text always goes through textContent, so no text from outside can become markup.
@@ -94,15 +99,28 @@
         return cm.node("button", Object.assign({type: "button", class: "cm-icon", "aria-label": label, title: label, onclick: action}, extra || {}), cm.icon(icon));
     };
 
-    // Memory over a reload, for this browser tab; a browser that forbids it only forgets.
-    cm.remember = function (key, value) {
-        try { window.sessionStorage.setItem(PREFIX + key, JSON.stringify(value)); } catch (error) { /* private mode */ }
+    // Memory over a reload, for this browser tab, or ("everywhere") for the whole browser and longer; a browser that forbids it only forgets.
+    const shelf = (everywhere) => everywhere ? window.localStorage : window.sessionStorage;
+    cm.remember = function (key, value, everywhere) {
+        try { shelf(everywhere).setItem(PREFIX + key, JSON.stringify(value)); } catch (error) { /* private mode */ }
     };
-    cm.recall = function (key, otherwise) {
+    cm.recall = function (key, otherwise, everywhere) {
         try {
-            const found = window.sessionStorage.getItem(PREFIX + key);
+            const found = shelf(everywhere).getItem(PREFIX + key);
             return found === null ? otherwise : JSON.parse(found);
         } catch (error) { return otherwise; }
+    };
+
+    cm.copyText = async function (text) {
+        try { await navigator.clipboard.writeText(text); return true; } catch (error) { /* not a secure page: the old way */ }
+        const field = cm.node("textarea", {class: "cm-hidden"});
+        field.value = text;
+        cm.root().append(field);
+        field.select();
+        let done = false;
+        try { done = document.execCommand("copy"); } catch (error) { done = false; }
+        field.remove();
+        return done;
     };
 
     // Numbers for people; bytes in decimal units, as everywhere in this program.
@@ -127,9 +145,13 @@
         const minutes = Math.floor(whole / 60) % 60;
         return (hours ? hours + ":" + two(minutes) : minutes) + ":" + two(whole % 60);
     };
+    cm.clock = function (moment) {
+        const when = new Date(moment);
+        return [when.getHours(), when.getMinutes(), when.getSeconds()].map((value) => String(value).padStart(2, "0")).join(":");
+    };
     cm.count = (value) => Number(value || 0).toLocaleString("en");
 
-    // A few signals between our scripts: "jobs", "revision", "connection", "choice", "view", "mounted".
+    // A few signals between our scripts: "jobs", "revision", "restarted", "connection", "polled", "outbox", "view", "mounted".
     const listeners = new Map();
     cm.on = function (name, listener) {
         if (!listeners.has(name)) { listeners.set(name, []); }

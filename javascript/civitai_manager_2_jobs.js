@@ -7,33 +7,58 @@
     const ACTIVE = 1000;
     const IDLE = 10000;
     const LONGEST = 15000;
+    const PRESSING = 5000;      // the longest wait while something is known to run, or is kept in the outbox
     const HURRY = 6000;
+    const GAP = 30000;          // a page that heard nothing for so long was away
+    const SAMPLES = 100;
 
     const jobs = (cm.jobs = new Map());
-    const state = {boot: "", seq: 0, revision: null, active: 0, failures: 0, timer: null, busy: false, again: false, hurry: 0, latency: 0, polls: 0};
-    cm.connection = {ok: true, text: "Connecting", latency: 0, failures: 0};
+    const state = {boot: "", first: "", seq: 0, revision: null, active: 0, failures: 0, timer: null, busy: false, again: false, hurry: 0,
+        latencies: [], polls: 0, failed: 0, restarts: 0, since: Date.now()};
+    // ``at``: when the server last answered; ``login``: it answers, but wants a login.
+    cm.connection = {ok: true, text: "Connecting", at: 0, login: false};
 
-    function connection(ok, text) {
+    function connection(ok, text, login) {
         const changed = cm.connection.ok !== ok || cm.connection.text !== text;
-        Object.assign(cm.connection, {ok: ok, text: text, latency: state.latency, failures: state.failures});
+        Object.assign(cm.connection, {ok: ok, text: text, login: Boolean(login)});
         if (changed) { cm.emit("connection", cm.connection); }
     }
 
+    // -- what ended: told once. A page tells what it saw running; what ended while no page of this browser looked, the first page tells that comes.
+    const NOTED = "announced:" + cm.base();
+    let noted = null;           // {id: when it finished}, where the browser keeps nothing
+    function ended(answer, known) {
+        const before = cm.recall(NOTED, noted, true);
+        const news = [];
+        for (const job of answer.jobs) {
+            const old = known.get(job.id);
+            if (!job.finished || (old && old.finished === job.finished)) { continue; }
+            if ((old && !old.finished) || (before && before[job.id] !== job.finished)) { news.push(job); }
+        }
+        noted = Object.fromEntries([...jobs.values()].filter((job) => job.finished).map((job) => [job.id, job.finished]));
+        cm.remember(NOTED, noted, true);
+        return news;
+    }
+    cm.interrupted = (job) => job.state === "paused" && /^Interrupted/.test(job.text || "");
+
     function take(answer) {
         const restarted = state.boot !== "" && state.boot !== answer.boot;
-        if (restarted || state.boot === "") { jobs.clear(); }
-        const asked = state.seq;
+        const whole = restarted || state.seq === 0 || answer.complete === true;
+        const away = whole || Date.now() - cm.connection.at > GAP;
+        const known = new Map(jobs);
+        if (whole) { jobs.clear(); }
+        state.first = state.first || answer.boot;
+        state.restarts += restarted ? 1 : 0;
         state.boot = answer.boot;
         state.seq = answer.seq;
         state.active = answer.active;
-        const ended = [];
-        for (const job of answer.jobs) {
-            const before = jobs.get(job.id);
-            jobs.set(job.id, job);
-            if (job.finished && (before ? !before.finished : asked > 0 && !restarted)) { ended.push(job); }
-        }
         for (const id of answer.removed || []) { jobs.delete(id); }
-        if (answer.jobs.length || (answer.removed || []).length || restarted || asked === 0) { cm.emit("jobs", {ended: ended, restarted: restarted}); }
+        for (const job of answer.jobs) { jobs.set(job.id, job); }
+        cm.connection.at = Date.now();
+        if (whole || answer.jobs.length || (answer.removed || []).length) {
+            const news = ended(answer, known);
+            cm.emit("jobs", {ended: news, away: away ? news.filter((job) => job.state !== "cancelled") : [], restarted: restarted});
+        }
         if (answer.revision !== undefined && answer.revision !== state.revision) {
             const first = state.revision === null;
             state.revision = answer.revision;
@@ -47,27 +72,33 @@
         state.busy = true;
         clearTimeout(state.timer);
         const begun = performance.now();
+        state.polls += 1;
         try {
             const answer = await cm.get("jobs?since=" + state.seq + "&boot=" + encodeURIComponent(state.boot));
-            state.latency = performance.now() - begun;
+            state.latencies = [...state.latencies, performance.now() - begun].slice(-SAMPLES);
             state.failures = 0;
-            state.polls += 1;
             take(answer);
             connection(true, "Connected");
+            cm.outbox.flush();
         } catch (error) {
+            const login = error instanceof cm.Refusal && error.status === 401;
             state.failures += 1;
-            connection(false, error instanceof cm.Refusal && error.status === 401 ? "Log in again" : "Reconnecting");
+            state.failed += 1;
+            connection(false, login ? "Log in again" : "Reconnecting", login);
         } finally {
             state.busy = false;
             plan();
+            cm.emit("polled");
         }
     }
 
     function plan() {
         clearTimeout(state.timer);
-        if (document.hidden || !cm.root()) { return; }  // hidden, or the tab is not there yet: page.js polls as soon as it is
-        let wait = state.active > 0 || performance.now() < state.hurry ? ACTIVE : IDLE;
-        if (state.failures) { wait = Math.min(LONGEST, ACTIVE * Math.pow(2, state.failures - 1)); }
+        const kept = cm.outbox.count() > 0;
+        // Hidden: nobody looks (but what was started is still to be sent). No root: the tab is not there yet; page.js polls as soon as it is.
+        if ((document.hidden && !kept) || !cm.root()) { return; }
+        let wait = state.active > 0 || cm.outbox.entries.length || performance.now() < state.hurry ? ACTIVE : IDLE;
+        if (state.failures) { wait = Math.min(kept || state.active > 0 ? PRESSING : LONGEST, ACTIVE * Math.pow(2, state.failures - 1)); }
         if (state.again) { state.again = false; wait = Math.min(wait, 50); }
         state.timer = setTimeout(poll, wait);
     }
@@ -90,21 +121,31 @@
         cm.hurry();
     };
 
-    document.addEventListener("visibilitychange", () => { if (!document.hidden && cm.root()) { poll(); } else { clearTimeout(state.timer); } });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden && cm.root()) { poll(); } else { plan(); } });
     window.addEventListener("online", () => { if (cm.root()) { poll(); } });
     window.addEventListener("pageshow", () => { if (cm.root()) { poll(); } });
 
     // -- one sentence about a job, for the tray and for the lines in the panel and the settings
     const WORDS = {queued: "Waiting for its turn", running: "Running", waiting: "Waiting", paused: "Paused", done: "Done", failed: "Failed", cancelled: "Cancelled"};
+    // "working", "waiting" (it gives no sign, or says what it waits for), "dead" (nobody works on it, or nobody knows), or "".
+    cm.life = function (job) {
+        if (cm.interrupted(job)) { return "dead"; }
+        if (!["running", "waiting", "queued"].includes(job.state)) { return ""; }
+        if (!cm.connection.ok) { return "dead"; }
+        if (job.state === "waiting") { return "waiting"; }
+        return job.state === "running" ? (job.quiet >= 2 ? "waiting" : "working") : "";
+    };
+    cm.asOf = () => cm.connection.ok || !cm.connection.at ? "" : "As of " + cm.clock(cm.connection.at);
     cm.describe = function (job) {
         if (job.stopping) { return job.stopping === "pause" ? "Pausing…" : "Cancelling…"; }
         if (job.state === "failed" && job.error) { return (job.error.message + " " + (job.error.next_step || "")).trim(); }
         if (job.state === "done") { return told(job) || "Done."; }
-        const parts = [WORDS[job.state] || job.state];
+        const parts = [cm.life(job) === "waiting" ? WORDS.waiting : WORDS[job.state] || job.state];
         if (job.elsewhere) { parts[0] += " in another program"; }
         if (job.text && job.state !== "cancelled") { parts.push(job.text); }
         return parts.join(" · ");
     };
+    const KEYS = {accepted: "your key is accepted", "not accepted": "it does not accept your key: enter a valid one in the settings", none: "no key is set"};
     function told(job) {
         const result = job.result || {};
         if (Array.isArray(result.registered)) {
@@ -112,6 +153,7 @@
             return [result.new ? cm.count(result.new) + " registered" : "", result.refreshed ? cm.count(result.refreshed) + " refreshed" : ""].filter(Boolean).join(", ");
         }
         if (result.path) { return [(result.already_here ? "Already here: " : result.verified ? "Verified: " : "Done: ") + result.path, ...(result.notes || [])].join(" · "); }
+        if (result.address) { return "Civitai answers in " + cm.count(result.milliseconds) + " ms; " + (KEYS[result.key] || "your key was not asked about") + "."; }
         if (result.username) { return "The key works: it belongs to " + result.username + "."; }
         return job.text || "";
     }
@@ -122,11 +164,21 @@
     cm.measures = function (job) {
         const parts = [];
         const percent = cm.percent(job);
-        if (percent !== null && job.state !== "done") { parts.push(Math.floor(percent) + " %"); }
+        const over = ["done", "failed", "cancelled"].includes(job.state);
+        if (percent !== null && !over) { parts.push(Math.floor(percent) + " %"); }
         if (job.bytes_total > 0) { parts.push(job.state === "done" ? cm.size(job.bytes_total) : cm.sizes(job.bytes_done, job.bytes_total)); }
         else if (job.total > 1) { parts.push(cm.count(job.done) + " of " + cm.count(job.total)); }
-        if (job.state === "running" && job.speed) { parts.push(cm.size(job.speed) + "/s"); }
-        if (job.state === "running" && job.eta !== null && job.eta !== undefined) { parts.push(cm.time(job.eta)); }
+        if (cm.life(job) === "working") {
+            if (job.speed) { parts.push(cm.size(job.speed) + "/s"); }
+            if (job.eta !== null && job.eta !== undefined) { parts.push(cm.time(job.eta)); }
+        }
         return parts;
+    };
+
+    // This page's own numbers, for the connection view.
+    cm.numbers = function () {
+        const sorted = [...state.latencies].sort((a, b) => a - b);
+        return {polls: state.polls, failed: state.failed, restarts: state.restarts, since: state.since, boot: state.boot, last: state.latencies[state.latencies.length - 1],
+            median: sorted[Math.floor(sorted.length / 2)], worst: sorted[sorted.length - 1]};
     };
 })();

@@ -8,16 +8,21 @@
     const BUTTONS = {pause: ["pause", "Pause"], resume: ["play", "Resume"], cancel: ["cross", "Cancel"], retry: ["retry", "Try again"], dismiss: ["cross", "Dismiss"]};
     const LISTED = 60;
 
-    const summary = cm.node("span", {class: "cm-tray-summary"});
+    const [counts, first] = [cm.node("span", {class: "cm-tray-counts"}), cm.node("span", {class: "cm-tray-first"})];
+    const summary = cm.node("span", {class: "cm-tray-summary"}, counts, first);
     const bar = cm.node("span", {class: "cm-bar", "aria-hidden": "true"}, cm.node("span", {class: "cm-bar-fill"}));
     const quick = cm.node("span", {class: "cm-buttons"});
     const toggle = cm.node("button", {type: "button", class: "cm-tray-toggle", "aria-expanded": "false", "aria-controls": "cm_tray_list"}, cm.icon("up"), summary);
     const clear = cm.node("button", {type: "button", class: "cm-link", hidden: true}, "Clear finished");
+    const resume = cm.node("button", {type: "button", class: "cm-link", hidden: true, onclick: () => stopped().forEach((job) => cm.act(job.id, "resume"))}, "Resume all");
     const list = cm.node("ul", {class: "cm-tray-list", id: "cm_tray_list", hidden: true});
     const says = cm.node("p", {class: "cm-says", role: "alert", hidden: true});
+    const kept = cm.node("p", {class: "cm-kept", role: "status", hidden: true});
+    const missed = cm.node("span");
+    const meanwhile = cm.node("div", {class: "cm-meanwhile", hidden: true}, missed, cm.button("cross", "Put this line away", () => { meanwhile.hidden = true; }));
     const live = cm.node("span", {class: "cm-hidden", "aria-live": "polite"});
-    const tray = (cm.tray = cm.node("section", {class: "cm-tray", "aria-label": "Jobs"}, says,
-        cm.node("div", {class: "cm-tray-line"}, toggle, bar, quick, clear), list, live));
+    const tray = (cm.tray = cm.node("section", {class: "cm-tray", "aria-label": "Jobs"}, says, kept, meanwhile,
+        cm.node("div", {class: "cm-tray-line"}, toggle, bar, quick, resume, clear), list, live));
     const rows = new Map();
     let open = Boolean(cm.recall("tray", false));
     let sayTimer = null;
@@ -44,13 +49,17 @@
         return null;
     }
 
+    async function press(button, id, verb) {
+        button.disabled = true;
+        try { await cm.act(id, verb); } finally { button.disabled = false; }
+    }
     function buttons(job, place) {
         const key = job.id + (job.can || []).join() + job.state;
         if (place.dataset.key === key) { return; }
         const focused = place.contains(document.activeElement);
         place.dataset.key = key;
         place.replaceChildren(...(job.can || []).filter((verb) => BUTTONS[verb]).map((verb) =>
-            cm.button(BUTTONS[verb][0], BUTTONS[verb][1] + ": " + job.title, (event) => { event.currentTarget.disabled = true; cm.act(job.id, verb); }, {"data-verb": verb})));
+            cm.button(BUTTONS[verb][0], BUTTONS[verb][1] + ": " + job.title, (event) => press(event.currentTarget, job.id, verb), {"data-verb": verb})));
         if (focused && place.firstChild) { place.firstChild.focus(); }
     }
 
@@ -58,7 +67,7 @@
         const percent = job ? cm.percent(job) : null;
         bar.hidden = !job || job.state === "done" || job.state === "cancelled" || job.state === "failed";
         bar.classList.toggle("cm-unknown", percent === null);
-        bar.classList.toggle("cm-still", Boolean(job) && job.state !== "running");
+        bar.classList.toggle("cm-still", Boolean(job) && cm.life(job) !== "working");
         bar.firstChild.style.width = percent === null ? "" : percent.toFixed(1) + "%";
     }
 
@@ -79,9 +88,11 @@
     function drawRow(job) {
         let row = rows.get(job.id);
         if (!row) { row = makeRow(job); rows.set(job.id, row); }
+        const life = cm.life(job);
         row.node.dataset.state = job.state;
+        row.node.dataset.life = life;
         cm.text(row.title, job.title);
-        cm.text(row.text, cm.describe(job));
+        cm.text(row.text, (life === "dead" && cm.asOf() ? cm.asOf() + " · " : "") + cm.describe(job));
         cm.text(row.numbers, cm.measures(job).join(" · "));
         fill(row.bar, job);
         const percent = cm.percent(job);
@@ -105,18 +116,22 @@
         const active = all.filter((job) => ["running", "waiting", "queued"].includes(job.state));
         const failed = all.filter((job) => job.state === "failed").length;
         const paused = all.filter((job) => job.state === "paused").length;
-        const first = active[0] || all.find((job) => job.state === "paused");
-        const parts = [];
-        if (active.length) { parts.push(active.length + " running"); }
-        if (paused) { parts.push(paused + " paused"); }
-        if (failed) { parts.push(failed + " failed"); }
-        if (first) { parts.push(first.title, ...cm.measures(first)); if (first.state === "waiting" || first.stopping) { parts.push(cm.describe(first)); } }
-        else if (!failed) { parts.push(all.length ? "No job is running, " + all.length + " finished" : "No jobs"); }
-        cm.text(summary, parts.join("  ·  "));
-        tray.classList.toggle("cm-quiet-tray", !first && !failed);
-        fill(bar, open ? null : first);
-        quick.hidden = open || !first;
-        if (first) { buttons(first, quick); }
+        const top = active[0] || all.find((job) => job.state === "paused");
+        const [numbers, parts] = [[], []];
+        if (active.length) { numbers.push(active.length + " running"); }
+        if (paused) { numbers.push(paused + " paused"); }
+        if (failed) { numbers.push(failed + " failed"); }
+        if (!numbers.length) { numbers.push(all.length ? "No job is running, " + all.length + " finished" : "No jobs"); }
+        if (cm.asOf() && all.length) { parts.push(cm.asOf()); }
+        if (top) { parts.push(top.title, ...cm.measures(top)); if (cm.life(top) === "waiting" || cm.interrupted(top) || top.stopping) { parts.push(cm.describe(top)); } }
+        cm.text(counts, numbers.join("  ·  "));
+        cm.text(first, parts.length ? "  ·  " + parts.join("  ·  ") : "");
+        tray.classList.toggle("cm-quiet-tray", !top && !failed);
+        tray.classList.toggle("cm-stale", !cm.connection.ok);
+        fill(bar, open ? null : top);
+        quick.hidden = open || !top;
+        if (top) { buttons(top, quick); }
+        resume.hidden = !open || stopped().length < 2;
         clear.hidden = !open || !all.some((job) => (job.can || []).includes("dismiss"));
     }
 
@@ -151,8 +166,40 @@
             cm.text(live, job.title + ": " + cm.describe(job));
             if (job.state === "failed" && !open) { setOpen(true); }
         }
+        if (news.away.length) { tellMissed(news.away); }
+        offer();
         drawBound();
     });
+    cm.on("connection", () => { draw(); drawKept(); drawBound(); });
+    cm.on("outbox", drawKept);
+
+    // What is kept until the server answers: nobody needs to press it again.
+    function drawKept() {
+        const number = cm.outbox.count();
+        const what = number === 1 ? "What you started is kept; it is sent" : "The " + number + " things that you started are kept; they are sent";
+        cm.text(kept, number ? cm.connection.login ? "Your login has ended. " + what + " once you have logged in in another tab of this browser." : what + " when the server answers again." : "");
+        kept.hidden = !number;
+    }
+
+    // Results that came while nobody looked: one line, the failed ones by name first.
+    function tellMissed(away) {
+        const names = (state) => away.filter((job) => job.state === state).map((job) => job.title);
+        const some = (titles) => titles.slice(0, 3).join(", ") + (titles.length > 3 ? " and " + (titles.length - 3) + " more" : "");
+        const [failed, done] = [names("failed"), names("done")];
+        const told = [failed.length ? "failed: " + some(failed) : "", done.length ? "done: " + some(done) : ""].filter(Boolean).join("; ");
+        cm.text(missed, away.length + (away.length === 1 ? " job" : " jobs") + " ended while this page was away: " + told + ".");
+        meanwhile.hidden = false;
+        cm.text(live, missed.textContent);
+    }
+
+    // What a restart has interrupted, and nobody works on: the tray opens once and offers to go on.
+    function stopped() { return [...cm.jobs.values()].filter((job) => cm.interrupted(job) && (job.can || []).includes("resume")); }
+    function offer() {
+        const before = cm.recall("offered", []);
+        const ids = stopped().map((job) => job.id);
+        if (ids.some((id) => !before.includes(id)) && !open) { setOpen(true); }
+        if (ids.join() !== before.join()) { cm.remember("offered", ids); }
+    }
 
     // Lines elsewhere in the page that follow one job: <span data-cm-job="ID">.
     function drawBound() {
@@ -161,7 +208,8 @@
         for (const line of root.querySelectorAll("[data-cm-job]")) {
             const job = cm.jobs.get(line.dataset.cmJob);
             if (!job) { continue; }
-            cm.text(line, [cm.describe(job), ...(job.state === "running" ? cm.measures(job) : [])].join(" · "));
+            const old = cm.life(job) === "dead" && cm.asOf() ? [cm.asOf()] : [];
+            cm.text(line, [...old, cm.describe(job), ...(job.state === "running" ? cm.measures(job) : [])].join(" · "));
             line.dataset.state = job.state;
         }
     }

@@ -17,7 +17,13 @@
         field.value = wanted.text;
         field.dispatchEvent(new Event("input", {bubbles: true}));
         clearTimeout(timer);
-        timer = setTimeout(() => { if (wanted && wanted.tries < 4) { wanted.tries += 1; ask(wanted.id, wanted.version, wanted.tries); } else if (wanted) { waiting(false); wanted = null; } }, PATIENCE);
+        timer = setTimeout(impatient, PATIENCE);
+    }
+    function impatient() {
+        if (!wanted) { return; }
+        if (!cm.connection.ok || cm.outbox.entries.length) { timer = setTimeout(impatient, PATIENCE); }  // the question is kept and will be sent: asking twice helps nobody
+        else if (wanted.tries < 4) { ask(wanted.id, wanted.version, wanted.tries + 1); }
+        else { waiting(false); wanted = null; }
     }
     function ask(id, version, tries) {
         number += 1;
@@ -125,7 +131,7 @@
         show(0);
     }
     async function useOnCard(url) {
-        try { await cm.post("models/" + model + "/thumbnail", {url: url}); cm.hurry(); } catch (error) { cm.say(cm.sentence(error)); }
+        try { await cm.post("models/" + model + "/thumbnail", {url: url, ticket: cm.ticket()}); cm.hurry(); } catch (error) { cm.say(cm.sentence(error)); }
     }
     // A video element has no referrerpolicy: fetched here, so that Civitai does not learn the address of this page. One at a time is kept.
     let fetching = null;
@@ -162,19 +168,8 @@
     }
 
     // -- trigger words
-    async function copy(text) {
-        try { await navigator.clipboard.writeText(text); return true; } catch (error) { /* not a secure page: the old way */ }
-        const field = cm.node("textarea", {class: "cm-hidden"});
-        field.value = text;
-        cm.root().append(field);
-        field.select();
-        let done = false;
-        try { done = document.execCommand("copy"); } catch (error) { done = false; }
-        field.remove();
-        return done;
-    }
     cm.copy = async function (chip) {
-        const done = await copy(chip.dataset.cmCopy);
+        const done = await cm.copyText(chip.dataset.cmCopy);
         chip.classList.add(done ? "cm-copied" : "cm-not-copied");
         chip.title = done ? "Copied" : "The browser does not allow copying";
         setTimeout(() => { chip.classList.remove("cm-copied", "cm-not-copied"); chip.title = "Copy"; }, 1200);

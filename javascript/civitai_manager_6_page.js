@@ -8,15 +8,19 @@
     // -- connection mark
     const dot = cm.node("span", {class: "cm-dot"});
     const word = cm.node("span", {class: "cm-connection-word"}, "Connecting");
-    const mark = cm.node("span", {class: "cm-connection", role: "status"}, dot, word);
-    cm.on("connection", (now) => {
-        cm.text(word, now.text);
+    const mark = cm.node("button", {type: "button", class: "cm-connection", onclick: () => cm.show("connection")}, dot, cm.node("span", {role: "status"}, word));
+    function drawMark() {
+        const [now, kept] = [cm.connection, cm.outbox.count()];
+        cm.text(word, now.text + (kept ? " · " + kept + " kept" : ""));
         mark.classList.toggle("cm-lost", !now.ok);
-        mark.title = now.ok ? "The server answers" : "The server does not answer; it is tried again by itself and nothing is lost";
-    });
+        mark.title = (now.ok ? "The server answers" : "The server does not answer; it is tried again by itself and nothing is lost") +
+            (kept ? ". What you started meanwhile is kept and sent when it answers" : "");
+    }
+    cm.on("connection", drawMark);
+    cm.on("outbox", drawMark);
 
     // -- views
-    const VIEWS = [["library", "Library"], ["settings", "Settings"]];
+    const VIEWS = [["library", "Library"], ["settings", "Settings"], ["connection", "Connection"]];
     const navigation = cm.node("nav", {class: "cm-views", "aria-label": "Views"}, ...VIEWS.map(([name, text]) =>
         cm.node("button", {type: "button", class: "cm-view", "data-view": name, onclick: () => cm.show(name)}, text)));
     cm.show = function (name) {
@@ -26,6 +30,7 @@
         cm.remember("view", name);
         for (const button of navigation.children) { cm.attribute(button, "aria-current", button.dataset.view === name ? "page" : null); }
         cm.grid.draw();
+        cm.emit("view", name);
     };
     cm.focusLinks = function () {
         const field = document.querySelector("#cm_links textarea, #cm_links input");
@@ -71,7 +76,7 @@
         const texts = transfer.files.length ? await Promise.all([...transfer.files].map(fileText)) : [plain.split(/\r?\n/).filter((line) => !line.startsWith("#")).join("\n")];
         const text = texts.map((part) => part.trim()).filter(Boolean).join("\n");
         if (!text) { cm.say("Nothing in it can be registered. Accepted: links, text, and .url, .webloc or .txt files."); return; }
-        try { cm.follow((await cm.post("register", {text: text})).job); cm.hurry(); } catch (error) { cm.say(cm.sentence(error)); }
+        try { cm.follow((await cm.post("register", {text: text, ticket: cm.ticket()})).job); cm.hurry(); } catch (error) { cm.say(cm.sentence(error)); }
     }
     function watchDrop(root) {
         let depth = 0;
@@ -116,24 +121,6 @@
         });
     }
 
-    // -- errors of our events: gradio 5 and 6 show them only for queued events, and ours are not queued. So their sentence is read from the answer,
-    // and shown when gradio itself shows none. Other versions, and answers that are not gradio's, are left alone.
-    function watchErrors() {
-        const version = Number(String((window.gradio_config && window.gradio_config.version) || "0").split(".")[0]);
-        if (version < 5) { return; }
-        const fetchIt = window.fetch;
-        window.fetch = async function (...request) {
-            const answer = await fetchIt.apply(this, request);
-            if (answer.status === 500 && /\/run\/predict(\?|$)/.test(answer.url)) {
-                answer.clone().json().then((body) => {
-                    if (!body || typeof body.error !== "string") { return; }
-                    setTimeout(() => { if (!document.querySelector(".toast-body")) { cm.say(body.error); } }, 300);
-                }).catch(() => {});
-            }
-            return answer;
-        };
-    }
-
     // -- waking up: the first time our root is there, and again when a host replaces it
     let known = null;
     function wake() {
@@ -144,12 +131,12 @@
             root.classList.add("cm-ready");
             watchDrop(root);
             watchClicks(root);
-            if (!cm.watching) { cm.watching = true; watchErrors(); }
             root.append(veil);
             cm.mount("connection", mark);
             cm.mount("navigation", navigation);
             cm.mount("grid", cm.grid.node);
             cm.mount("tray", cm.tray);
+            cm.mount("diagnostics", cm.diagnostics);
             cm.show(cm.recall("view", "library"));
             if (window.ResizeObserver) { new ResizeObserver(() => fit()).observe(root); }
             cm.poll();
@@ -167,7 +154,7 @@
         else if (tries) { setTimeout(() => restoreWhenReady(tries - 1), 250); }
     }
     let planned = false;
-    const OURS = ".cm-gridbox, .cm-tray, .cm-connection";  // what we draw ourselves needs no second look
+    const OURS = ".cm-gridbox, .cm-tray, .cm-connection, .cm-diagnostics";  // what we draw ourselves needs no second look
     const observer = new MutationObserver((records) => {
         if (planned || records.every((record) => record.target.closest && record.target.closest(OURS))) { return; }
         planned = true;

@@ -1,0 +1,196 @@
+// The outbox: what a person starts is never lost to the connection. A request of ours that does not reach the server is kept, sent again after
+// the next successful poll, for as long as the page lives, and gradio never hears of the failure: it would show an error, or (6.7 and later) load
+// the whole page anew. Sending twice is harmless: a press carries its ticket. Events of the host pass untouched.
+//
+// This wraps window.fetch when the script is loaded, because gradio 3 remembers fetch when its own module is evaluated.
+(function () {
+    "use strict";
+    const cm = (window.civitaiManager = window.civitaiManager || {});
+    if (cm.outbox) { return; }
+
+    const PATIENCE = 30000;     // an event of ours answers in less than a second; a host that loads a checkpoint may take longer
+    const LONGEST = 120000;
+    const STARTING = 20000;     // how long "busy" or "not found" may only mean that the server is still being built
+    const GONE = {error: "What you pressed does not exist any more: the server was restarted with another page. Reload the page and press it again."};
+
+    class NotReached extends Error {}
+    const fetchIt = window.fetch;
+    const entries = [];         // {attempt, key, acts, tries, flying, heard, waiting: [{resolve, reject}]}, oldest first
+    let flushing = false;
+
+    // ``acts``: a person started something, so its number is told; what only shows something is not worth a word.
+    cm.outbox = {entries: entries, count: () => entries.filter((entry) => entry.acts).length};
+
+    const lost = () => Boolean(cm.connection) && !cm.connection.ok;
+
+    // ``attempt(entry)`` sends once; it throws NotReached when the server was not reached. Of entries with the same ``key`` only the last is sent.
+    async function deliver(attempt, options) {
+        const entry = Object.assign({attempt: attempt, key: "", acts: true, tries: 0, flying: false, heard: 0, waiting: []}, options);
+        if (!entries.length && !lost()) {
+            try { return await once(entry); } catch (error) { if (!(error instanceof NotReached)) { throw error; } }
+        }
+        return new Promise((resolve, reject) => {
+            entry.waiting.push({resolve: resolve, reject: reject});
+            const earlier = entry.key ? entries.findIndex((one) => one.key === entry.key && !one.flying) : -1;
+            if (earlier >= 0) { entry.waiting.unshift(...entries.splice(earlier, 1)[0].waiting); }
+            entries.push(entry);
+            cm.emit("outbox");
+            if (cm.poll) { cm.poll(); }  // it may be back already
+        });
+    }
+    function once(entry) { entry.tries += 1; return entry.attempt(entry); }
+
+    // After a successful poll: everything, in the order in which it was started, until one does not arrive.
+    cm.outbox.flush = async function () {
+        if (flushing) { return; }
+        flushing = true;
+        try {
+            while (entries.length) {
+                const entry = entries[0];
+                let settle = null;
+                entry.flying = true;
+                try {
+                    const answer = await once(entry);
+                    settle = (one) => one.resolve(answer instanceof Response ? answer.clone() : answer);
+                } catch (error) {
+                    if (error instanceof NotReached) { break; }
+                    settle = (one) => one.reject(error);
+                } finally {
+                    entry.flying = false;
+                }
+                entries.splice(entries.indexOf(entry), 1);
+                entry.waiting.forEach(settle);
+                cm.emit("outbox");
+                cm.hurry();
+            }
+        } finally {
+            flushing = false;
+        }
+    };
+
+    const starting = (entry) => { entry.heard = entry.heard || Date.now(); return Date.now() - entry.heard < STARTING; };
+    const unreached = (status, entry) => status === 401 || status > 500 || ([404, 405].includes(status) && starting(entry));
+
+    // -- our own routes
+    function failed(error, entry) {
+        if (!(error instanceof cm.Refusal)) { return true; }  // no connection, or no answer in time
+        if (error.ours) { return error.told.code === "busy" && starting(entry); }
+        return error.status === 200 || unreached(error.status, entry);  // 200: an answer that was cut off
+    }
+    cm.post = (path, body) => deliver(async (entry) => {
+        try {
+            return await cm.postOnce(path, body);
+        } catch (error) {
+            if (failed(error, entry)) { throw new NotReached(); }
+            // "There is nothing to pause": the first one did arrive, only its answer did not.
+            if (entry.tries > 1 && /^jobs\//.test(path) && error.ours && error.status < 500) { return {ok: true}; }
+            throw error;
+        }
+    });
+
+    // -- events of gradio: which are ours, by the page's own description of itself
+    function describe(config) {
+        const parts = new Map((config.components || []).map((part) => [part.id, part]));
+        const name = (id) => { const part = parts.get(id); return part ? (part.props && part.props.elem_id) || part.type : ""; };
+        const within = new Set();
+        const collect = (node) => { within.add(node.id); (node.children || []).forEach(collect); };
+        const find = (node) => { if (name(node.id) === "civitai_manager") { collect(node); } else { (node.children || []).forEach(find); } };
+        if (config.layout) { find(config.layout); }
+        const [ours, times] = [new Map(), new Map()];
+        (config.dependencies || []).forEach((one, position) => {
+            const targets = (one.targets || []).map((target) => Array.isArray(target) ? target : [target, one.trigger]);
+            const outputs = one.outputs || [];
+            const places = outputs.length ? outputs : targets.map((target) => target[0]);
+            if (!places.length || !places.every((id) => within.has(id))) { return; }
+            const inputs = (one.inputs || []).map(name);
+            const signature = JSON.stringify([targets.map(([id, event]) => [name(id), event]), inputs, outputs.map(name)]);
+            times.set(signature, (times.get(signature) || 0) + 1);
+            const shows = !targets.length || one.trigger === "load" || inputs.includes("cm_choice") || targets.some((target) => target[1] === "load");
+            ours.set(one.id === undefined ? position : one.id, {name: signature + times.get(signature), shows: shows, links: outputs.map(name).indexOf("cm_links")});
+        });
+        return ours;
+    }
+
+    // As this page was built, by number; and as the server that runs now is: after a restart with another extension the same number may be
+    // an event of somebody else.
+    let built = null;
+    let server = {boot: "", events: null};
+    async function read() {
+        const answer = await fetchIt.call(window, cm.base().replace(/civitai-manager\/$/, "config"), {credentials: "same-origin", cache: "no-store"});
+        if (!answer.ok) { throw new NotReached(); }
+        return describe(await answer.json());
+    }
+    async function known() {
+        const config = window.gradio_config;
+        if (!built) { built = config && config.dependencies ? describe(config) : await read().catch(() => null); }
+        return built || new Map();
+    }
+    async function numberNow(number) {
+        const {boot, first} = cm.pollState;
+        if (boot === first) { return number; }
+        if (server.boot !== boot) { server = {boot: boot, events: await read()}; }
+        for (const [other, event] of server.events) { if (event.name === built.get(number).name) { return other; } }
+        return -1;
+    }
+
+    function ask(request, body, event) {
+        const [address, init] = request;
+        const outer = init.signal;
+        return async function (entry) {
+            const controller = new AbortController();
+            const stop = () => controller.abort();
+            if (outer) { if (outer.aborted) { stop(); } else { outer.addEventListener("abort", stop, {once: true}); } }
+            const timer = setTimeout(stop, Math.min(LONGEST, PATIENCE * entry.tries));
+            let answer;
+            let text;
+            try {
+                const number = await numberNow(body.fn_index);
+                if (number < 0) { return json(GONE, 500); }
+                const sent = number === body.fn_index ? init.body : JSON.stringify(Object.assign({}, body, {fn_index: number}));
+                answer = await fetchIt.call(window, address, Object.assign({}, init, {body: sent, signal: controller.signal}));
+                text = await answer.text();  // whole: gradio must not meet an answer that is cut off
+            } catch (error) {
+                if (outer && outer.aborted) { throw error; }
+                throw new NotReached();
+            } finally {
+                clearTimeout(timer);
+            }
+            if (unreached(answer.status, entry)) { throw new NotReached(); }
+            if (answer.status === 500) { show(text); }
+            else if (entry.waiting.length && event.links >= 0) { keepTyped(body.data[0]); }
+            return new Response(text, {status: answer.status, statusText: answer.statusText, headers: {"Content-Type": answer.headers.get("Content-Type") || "application/json"}});
+        };
+    }
+    const json = (value, status) => { show(JSON.stringify(value)); return new Response(JSON.stringify(value), {status: status, headers: {"Content-Type": "application/json"}}); };
+
+    // gradio 5 and 6 show the sentence of a refusal only for queued events, and ours are not queued: it is shown when gradio itself shows none.
+    function show(text) {
+        if (Number(String((window.gradio_config && window.gradio_config.version) || "0").split(".")[0]) < 5) { return; }
+        let told = null;
+        try { told = JSON.parse(text).error; } catch (error) { return; }
+        if (typeof told === "string") { setTimeout(() => { if (!document.querySelector(".toast-body")) { cm.say(told); } }, 300); }
+    }
+
+    // A kept registration empties the box when it arrives at last; what was typed there meanwhile stays.
+    function keepTyped(sent) {
+        const field = document.querySelector("#cm_links textarea, #cm_links input");
+        const typed = field ? field.value : "";
+        if (!typed || typed === sent) { return; }
+        setTimeout(() => {
+            if (field.value) { return; }
+            field.value = typed;
+            field.dispatchEvent(new Event("input", {bubbles: true}));
+        }, 200);
+    }
+
+    window.fetch = async function (...request) {
+        const [address, init] = request;
+        const post = init && String(init.method).toUpperCase() === "POST" && typeof init.body === "string";
+        if (!post || !/\/run\/predict\/?(\?|$)/.test(String(address))) { return fetchIt.apply(this, request); }
+        let body = null;
+        try { body = JSON.parse(init.body); } catch (error) { body = null; }
+        const event = body && Number.isInteger(body.fn_index) ? (await known()).get(body.fn_index) : null;
+        if (!event) { return fetchIt.apply(this, request); }
+        return deliver(ask(request, body, event), {key: event.shows ? "event " + body.fn_index : "", acts: !event.shows});
+    };
+})();
