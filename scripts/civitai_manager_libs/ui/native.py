@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..jobs.engine import Engine
 
 SECONDS = 4.0  # for the whole event
-EVERY = 2.0  # the longest silence while it shows
+EVERY = 1.5  # the longest silence while it shows; two seconds are promised
 STEP = 0.1  # between two looks at the job; they are looks at memory
 
 
