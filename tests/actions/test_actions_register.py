@@ -254,3 +254,12 @@ def test_the_key_can_be_tested(running: Any, tmp_path: Any, demo: Any) -> None:
             assert failed(other, other.test_key())["code"] == code
         finally:
             other.close()
+
+
+def test_a_slow_civitai_is_told_from_a_dead_program(running: Any, demo: Any) -> None:
+    demo.fault("slow", path=f"/models/{CASE.model_id}", times=1, seconds=6)
+    job = running.register(str(CASE.model_id))
+    view = until(lambda: (one := running.jobs.view(job)).text.startswith("no answer from Civitai for ") and one, 15)
+    assert view.state == "running" and view.quiet >= 2 and view.can
+    done(running, job)
+    assert (running.jobs.view(job).text, running.jobs.view(job).quiet) == ("", 0.0)

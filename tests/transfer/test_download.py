@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +17,13 @@ from civitai_manager_libs import errors
 from civitai_manager_libs.civitai.client import Client
 from civitai_manager_libs.civitai.refusals import retry_after
 from civitai_manager_libs.civitai.transport import Transport
+from civitai_manager_libs.jobs.board import Board
+from civitai_manager_libs.jobs.context import Context
 from civitai_manager_libs.reporter import StopFlag, Stopped
 from civitai_manager_libs.settings import Settings
-from civitai_manager_libs.transfer.download import Download, Wanted, Wire
+from civitai_manager_libs.transfer.download import Download, Wanted
 from civitai_manager_libs.transfer.partial import Identity, Part
+from civitai_manager_libs.transfer.wire import Wire
 
 from demo.catalogue import SPECIAL
 from demo.server import KEY, DemoServer
@@ -31,6 +35,7 @@ class Watcher:
     def __init__(self) -> None:
         self.stop = StopFlag()
         self.texts: list[str] = []
+        self.awaited: list[str] = []
         self.bytes_done: list[int] = []
         self.at_bytes: tuple[int, Callable[[], None]] | None = None
 
@@ -46,9 +51,11 @@ class Watcher:
     def stopping(self, action: Callable[[], None]) -> AbstractContextManager[None]:
         return self.stop.calling(action)
 
-    def update(self, *, text: str | None = None, bytes_done: int | None = None, **_other: object) -> None:
+    def update(self, *, text: str | None = None, bytes_done: int | None = None, awaits: str | None = None, **_other: object) -> None:
         if text:
             self.texts.append(text)
+        if awaits is not None and (not self.awaited or awaits != self.awaited[-1]):
+            self.awaited.append(awaits)
         if bytes_done is not None:
             self.bytes_done.append(bytes_done)
             if self.at_bytes and bytes_done >= self.at_bytes[0]:
@@ -144,6 +151,49 @@ def test_the_key_goes_to_the_api_only(bench: Bench) -> None:
 def test_one_fault_costs_a_reconnect_and_nothing_else(bench: Bench, fault: str, options: dict[str, Any]) -> None:
     bench.demo.fault(fault, path="/model/", times=1, **options)
     whole(bench, bench.download().run())
+
+
+def test_it_says_what_it_waits_for(bench: Bench) -> None:
+    bench.demo.fault("reset", path="/model/", times=2, after=9_000)
+    bench.download().run()
+    assert bench.watcher.awaited == ["answer from Civitai", "answer from the storage", "byte", ""], "a new connection changes nothing"
+    assert bench.watcher.texts[0] == "connecting" and bench.watcher.texts[-1] == "verifying"
+    assert bench.watcher.texts.count("the connection was lost, reconnecting") == 2 and bench.watcher.texts.count("connecting") == 1
+
+
+def test_a_person_reads_how_long_no_byte_has_come(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a job's own reporter and its heartbeat: the real seconds, while it waits and while it reconnects."""
+    monkeypatch.setattr("civitai_manager_libs.civitai.transport.READ_TIMEOUT", 3.5)
+    bench.demo.fault("stall", path="/model/", times=1, after=20_000, seconds=20)
+    bench.demo.fault("storage_error", path="/model/", times=6, status=503)
+    texts: list[str] = []
+    board = Board()
+    board.set("job", kind="download", title="", state="running", created=0.0)
+    monkeypatch.setattr(board, "set", lambda job_id, **fields: texts.append(fields["text"]))
+    context = Context("job", "download", {}, board, None)  # type: ignore[arg-type]
+    download = bench.download()
+    download.patience = download.reporter = context
+    over = threading.Event()
+
+    def heart() -> None:
+        while not over.wait(0.3):
+            context.beat()
+
+    thread = threading.Thread(target=heart)
+    thread.start()
+    try:
+        whole(bench, download.run())
+    finally:
+        over.set()
+        thread.join()
+    context.end()
+    told = [text for text in dict.fromkeys(texts) if text]
+    assert told[0] == "connecting" and "no byte for 2 s" in told and "no byte for 3 s" in told
+    reconnecting = [
+        int(found[1]) for text in told if (found := re.fullmatch(r"no byte for (\d+) s(?:, the storage is busy \(503\))?, reconnecting", text))
+    ]
+    assert reconnecting and reconnecting[0] >= 3, told
+    assert texts[-1] == "verifying"
 
 
 def test_resets_again_and_again_still_end_well_and_never_start_over(bench: Bench) -> None:

@@ -15,9 +15,9 @@ from ..disk import hashing, names, placement, previews, space
 from ..disk.sidecars import civitai_info, webui_json
 from ..errors import CivitaiManagerError, FileExists, NeedsConfirmation, NoSpace, NotALink, NothingToDownload
 from ..jobs.context import Context
-from ..reporter import Patience
-from ..transfer.download import Arrived, Download, Wanted, Wire
+from ..transfer.download import Arrived, Download, Wanted
 from ..transfer.partial import Identity, Part
+from ..transfer.wire import Wire
 from . import claims, destination, register
 from .services import Services
 from .subject import Subject, risk, subject
@@ -99,13 +99,14 @@ def _check_space(services: Services, target: Path, size: int, job_id: str) -> No
 def run(services: Services, context: Context) -> dict[str, Any]:
     """The job. The target is remembered at once, so that a resumed run goes on with the same part."""
     context.update(text="looking up the file")
+    context.update(awaits="answer from Civitai")
     about = _subject_of_job(services, context)
     _check_risk(about, bool(context.params.get("confirmed")))
     known = context.params.get("target")
     target = Path(known) if known else destination.target(services, about, context.params.get("folder"), None)
     ids = {"model_id": about.model.id, "version_id": about.version.id, "file_id": about.file.id or None}
     context.remember(target=str(target), size=about.file.size or 0, title=target.name, **ids)
-    context.update(bytes_total=about.file.size or 0)
+    context.update(bytes_total=about.file.size or 0, awaits="")
     with claims.alone(services, target, context.job_id, context):
         arrived = _existing(services, about, target, context)
         already_here = arrived is not None
@@ -210,6 +211,7 @@ def _finish(services: Services, about: Subject, arrived: Arrived, context: Conte
     context.update(text="writing sidecars")
     if services.settings.write_sidecars and not placement.is_companion(about.file.type):
         notes += _describe(services, about, arrived, context)
+    context.update(awaits="")
     services.host.refresh({about.kind})
     return {
         "path": str(arrived.path), "size": arrived.size, "sha256": arrived.sha256, "verified": arrived.verified, "already_here": already_here,
@@ -217,7 +219,7 @@ def _finish(services: Services, about: Subject, arrived: Arrived, context: Conte
     }  # fmt: skip
 
 
-def _describe(services: Services, about: Subject, arrived: Arrived, patience: Patience) -> list[str]:
+def _describe(services: Services, about: Subject, arrived: Arrived, context: Context) -> list[str]:
     """Sidecars and preview; the sentences of what could not be written."""
     url = f"{services.settings.civitai_url}/models/{about.model.id}?modelVersionId={about.version.id}"
     notes = []
@@ -230,7 +232,7 @@ def _describe(services: Services, about: Subject, arrived: Arrived, patience: Pa
     steps = (
         lambda: civitai_info.write(arrived.path, about.version_raw, about.model_raw),
         *(metadata if about.kind in CARDS else ()),
-        lambda: _preview(services, about, arrived.path, patience),
+        lambda: _preview(services, about, arrived.path, context),
     )
     for step in steps:
         try:
@@ -241,10 +243,11 @@ def _describe(services: Services, about: Subject, arrived: Arrived, patience: Pa
     return notes
 
 
-def _preview(services: Services, about: Subject, model_file: Path, patience: Patience) -> None:
+def _preview(services: Services, about: Subject, model_file: Path, context: Context) -> None:
     images = [image for image in about.version.images if image.type != "audio"] or [
         image for version in about.model.versions for image in version.images if image.type != "audio"
     ]
     if images and not previews.has_webui_preview(model_file):
         first = min(images[:5], key=lambda image: image.type == "video")
-        previews.write_beside(model_file, services.client.using(patience).image(first.url, PREVIEW_WIDTH))
+        context.update(awaits="answer from Civitai")
+        previews.write_beside(model_file, services.client.using(context).image(first.url, PREVIEW_WIDTH))

@@ -19,6 +19,7 @@ PATIENCE = 20.0  # seconds, over all tries of a question: who asks wants to know
 def run(services: Services, context: Context) -> dict[str, Any]:
     """The job; see ``ask``."""
     context.update(text="Asking Civitai")
+    context.update(awaits="answer from Civitai")
     return ask(services.client.using(context))
 
 

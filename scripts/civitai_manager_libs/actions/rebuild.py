@@ -12,6 +12,7 @@ from ..disk import local_models
 from ..disk.sidecars import civitai_info
 from ..errors import BadAnswer
 from ..jobs.context import Context
+from ..reporter import track
 from . import register, thumbnails
 from .services import Services
 
@@ -29,7 +30,7 @@ def run(services: Services, context: Context) -> dict[str, Any]:
     saved = _from_catalog(services, context, damaged) if damaged.is_file() else 0
     described = files = 0
     folders = list(dict.fromkeys(folder for group in services.host.folders().values() for folder in group))
-    for path in local_models.iter_model_files(folders):
+    for path in track(local_models.iter_model_files(folders), context, text=lambda path: path.name):
         context.check()
         info = civitai_info.read(civitai_info.path_of(path))
         if info is None:
@@ -44,14 +45,13 @@ def run(services: Services, context: Context) -> dict[str, Any]:
         files += 1
         if services.files.at(path) is None:
             _link(services, path, version)
-        context.update(done=saved + files, text=path.name)
         _picture(services, path, version.model_id)
     return {"saved": saved, "described": described, "files": files}
 
 
 def _from_catalog(services: Services, context: Context, damaged: Path) -> int:
     count = 0
-    for saved in salvage.models(damaged):
+    for saved in track(salvage.models(damaged), context, text="reading the damaged catalog"):
         context.check()
         try:
             model = payloads.model(saved.body)
@@ -62,8 +62,7 @@ def _from_catalog(services: Services, context: Context, damaged: Path) -> int:
             services.models.set_own(model.id, saved.registered, saved.note)
             _known_picture(services, model.id, saved.thumbnail_url, chosen=saved.thumbnail_chosen)
             count += 1
-            context.update(done=count, text=model.name)
-    for record in salvage.files(damaged):
+    for record in track(salvage.files(damaged), context):
         context.check()
         if record.unchanged:
             services.files.add(Path(record.path), record.sha256, model_id=record.model_id, version_id=record.version_id, file_id=record.file_id)

@@ -53,6 +53,7 @@ def run(services: Services, context: Context) -> dict[str, Any]:
     pending = [item for item in items if item.state == "queued"]
     finished = len(items) - len(pending)
     context.update(done=finished, total=len(items), text="asking Civitai")
+    context.update(awaits="answer from Civitai")
     with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="civitai-manager-register") as pool:
         futures: dict[Future[dict[str, Any]], Item] = {}
         try:

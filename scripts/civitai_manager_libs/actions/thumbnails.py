@@ -69,6 +69,7 @@ def start(services: Services, model_id: int, url: str, ticket: str = "") -> str:
 def run(services: Services, context: Context) -> dict[str, Any]:
     """The job. Raises BadAnswer for a picture that cannot be read."""
     model_id, url = int(context.params["model_id"]), str(context.params["url"])
+    context.update(awaits="answer from Civitai")
     if not store(services, model_id, services.client.using(context).image(url, WIDTH), url, chosen=True):
         raise BadAnswer("This picture cannot be read.", next_step="Choose another one.")
     return {"model_id": model_id}

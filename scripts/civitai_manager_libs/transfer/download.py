@@ -8,22 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import http.client
 import logging
-import queue
 import random
 import re
-import socket
-import threading
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
 import requests
-import urllib3
 
 from ..disk.atomic import disk_error
 from ..errors import (
@@ -35,35 +28,21 @@ from ..errors import (
     Offline,
     QuotaExceeded,
     RateLimited,
-    RemoteError,
     ServiceDown,
     WrongContent,
 )
 from ..reporter import Patience, Reporter
 from .partial import Identity, Part
 from .sink import BLOCK, Sink
+from .wire import BROKEN_LINE, Wire, ask, problem, reader, shut
 
 log = logging.getLogger(__name__)
 
 TRANSIENT = frozenset({408, 425, 500, 502, 503, 504, *range(520, 528)})
-BROKEN_LINE = (Offline, requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 TEXTUAL = ("text/html", "application/json", "application/xml", "text/xml", "application/problem+json")
 MAX_DELAY = 30.0  # seconds between two reconnects
+BYTE = "byte"
 LONGEST_DEMAND = 900.0  # seconds; a longer Retry-After ends the job, resumable, with the time from which it is welcome
-
-
-class Opener(Protocol):
-    """One request as ``civitai.transport`` makes it: streamed, redirects not followed, the key only where it belongs."""
-
-    def __call__(self, url: str, headers: Mapping[str, str], *, authorized: bool) -> requests.Response: ...
-
-
-class Wire(NamedTuple):
-    """How requests are made, what a refusal of the API means, and how many seconds an answer asks to wait (None: it does not)."""
-
-    open: Opener
-    denial: Callable[[int, Mapping[str, str], bytes], RemoteError]
-    retry_after: Callable[[Mapping[str, str]], float | None]
 
 
 class Wanted(msgspec.Struct):
@@ -113,6 +92,7 @@ class Download:
         self._refusals = 0  # links that the storage did not honour, since the last progress
         self._furthest = 0  # bytes; only what goes beyond is progress
         self._last_byte = time.monotonic()
+        self._awaited = ""  # what the line is to bring next
 
     def run(self) -> Arrived:
         """Fetch, verify, and put in place. Raises RemoteError, TransferError, DiskError, or ``Stopped``; what arrived is then kept."""
@@ -160,7 +140,9 @@ class Download:
                 except BROKEN_LINE as exc:
                     self.patience.check()  # a socket that was shut because someone pressed pause is no failure
                     log.info("download %s: connection lost at %d bytes (%s)", self.wanted.target.name, sink.written, type(exc).__name__)
-                    self._pause(_line_problem(exc), None, exc)
+                    self._pause(problem(exc), None, exc)
+            self.reporter.update(text="verifying")
+            self._await("")
             digest = sink.sha256()
             if self._good(digest) or not self._suspicious(sink):
                 return digest
@@ -183,7 +165,7 @@ class Download:
         if silent >= self.stall_limit:
             if isinstance(cause, Offline):
                 raise Offline(f"The connection is lost: nothing has arrived for {silent:.0f} s.", next_step=Interrupted.next_step) from cause
-            raise Interrupted(f"Nothing has arrived for {silent:.0f} s ({reason}).") from cause
+            raise Interrupted(f"Nothing has arrived for {silent:.0f} s{f' ({reason})' if reason else ''}.") from cause
         if isinstance(cause, _Again) and cause.fresh:
             self._link = ""
         demanded = delay or 0.0
@@ -198,7 +180,8 @@ class Download:
         if delay is None:
             delay = min(MAX_DELAY, self.retry_delay * 2 ** min(self._failures, 8)) * random.uniform(0.8, 1.2)
         self._failures += 1
-        self.patience.wait(min(delay, max(0.1, self.stall_limit - silent)), f"{reason}, reconnecting")
+        self.reporter.update(text=f"{reason}, reconnecting" if reason else "reconnecting", awaits=self._awaited)  # how long, the reporter adds
+        self.patience.wait(min(delay, max(0.1, self.stall_limit - silent)), "")
 
     # -- one connection
 
@@ -208,18 +191,20 @@ class Download:
             headers["Range"] = f"bytes={sink.written}-"
             if self.identity.validator:
                 headers["If-Range"] = self.identity.validator
-        self.reporter.update(text="connecting", bytes_done=sink.written)
+        self.reporter.update(text=None if self._awaited else "connecting", bytes_done=sink.written)  # else it is said to be reconnecting
         with contextlib.closing(self._open(headers)) as response:
             if not self._accept(response, sink):
                 return
-            with self.patience.stopping(lambda: _shut(response)):
+            with self.patience.stopping(lambda: shut(response)):
                 self._copy(response, sink)
 
     def _open(self, headers: dict[str, str]) -> requests.Response:
         """The storage's answer: by the link that worked before, else by asking the API for one. Redirects are followed without the key."""
         url, authorized = (self._link, False) if self._link else (self.wanted.url, True)
         for _ in range(6):
-            response = self._asked(url, headers, authorized)
+            if self._awaited != BYTE:
+                self._await("answer from Civitai" if authorized else "answer from the storage")
+            response = ask(self.wire, url, headers, authorized=authorized, patience=self.patience)
             if response.status_code not in (301, 302, 303, 307, 308):
                 if authorized and response.status_code not in (200, 206, 416):
                     self._refused(response)
@@ -234,35 +219,11 @@ class Download:
             self._link = target
         raise ServiceDown("Civitai sends the download round in circles.")
 
-    def _asked(self, url: str, headers: dict[str, str], authorized: bool) -> requests.Response:
-        """One request, in a thread of its own: connecting and the first bytes may take 40 s, and a request to stop must not wait for them."""
-        answers: queue.SimpleQueue[requests.Response | BaseException] = queue.SimpleQueue()
-        left = threading.Event()
-
-        def ask() -> None:
-            try:
-                response = self.wire.open(url, headers, authorized=authorized)
-            except BaseException as exc:  # noqa: BLE001 - it is raised again where it is waited for
-                answers.put(exc)
-                return
-            answers.put(response)
-            if left.is_set():
-                response.close()
-
-        threading.Thread(target=ask, name="civitai-manager-connect", daemon=True).start()
-        while True:
-            try:
-                answer = answers.get(timeout=0.25)
-            except queue.Empty:
-                try:
-                    self.patience.check()
-                except BaseException:
-                    left.set()
-                    raise
-                continue
-            if isinstance(answer, BaseException):
-                raise answer
-            return answer
+    def _await(self, thing: str) -> None:
+        """Say what a silence from here on would wait for. Once bytes are awaited, a new connection changes nothing: they are what does not come."""
+        if thing != self._awaited:
+            self._awaited = thing
+            self.reporter.update(awaits=thing)
 
     def _refused(self, response: requests.Response) -> None:
         """The API gave no link: say why, or try again later when it is only busy."""
@@ -333,7 +294,8 @@ class Download:
         self.part.save(self.identity)
         if total:
             self.reporter.update(bytes_total=total)
-        self.reporter.update(text="")
+        self._await(BYTE)
+        self.reporter.update(text="", awaits=BYTE)  # connected; that is no byte yet
 
     def _check_content(self, response: requests.Response) -> None:
         kind = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
@@ -343,7 +305,7 @@ class Download:
 
     def _copy(self, response: requests.Response, sink: Sink) -> None:
         """Append the body. A body that ends early is a lost connection."""
-        read = _reader(response)
+        read = reader(response)
         first = sink.written == 0
         while block := read(BLOCK):
             if first and not self.wanted.textual and block.lstrip()[:9].lower().startswith((b"<!doctype", b"<html", b"<?xml", b'{"error"')):
@@ -379,27 +341,6 @@ class Download:
         except FileExistsError:
             raise FileExists(f"{self.wanted.target.name} appeared while it was downloaded; the download is kept as {self.part.path.name}.") from None
         return Arrived(self.wanted.target, size, digest, bool(self.identity.sha256))
-
-
-def _reader(response: requests.Response) -> Callable[[int], bytes]:
-    """Read what has arrived, without waiting for a full block: a slow line still shows progress and can be stopped."""
-    original = getattr(response.raw, "_original_response", None)
-    return original.read1 if original is not None else response.raw.read
-
-
-def _shut(response: requests.Response) -> None:
-    """Wake a thread that waits for bytes which do not come."""
-    with contextlib.suppress(Exception):
-        if hasattr(response.raw, "shutdown"):  # urllib3 from 2.3 on
-            response.raw.shutdown()
-        else:
-            response.raw.connection.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
-
-
-def _line_problem(exc: Exception) -> str:
-    if isinstance(exc, (requests.Timeout, urllib3.exceptions.TimeoutError, socket.timeout)):
-        return "no byte for 30 s"
-    return "no connection" if isinstance(exc, Offline) else "the connection was lost"
 
 
 def _first_words(body: bytes) -> str:
