@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 def make_app(demo: DemoServer) -> Any:
     """A product of this gradio's kind in a folder of its own."""
 
-    def make(folder: Path, **options: Any) -> Process:
+    def make(folder: Path, demo: Any = demo, **options: Any) -> Process:
         return (Webui if IN_HOST else Standalone)(folder, demo, **options)
 
     return make

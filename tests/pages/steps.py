@@ -7,6 +7,35 @@ from typing import Any
 from demo.specials import SPECIAL
 from tests.hostapp.harness import open_tab, until
 
+SEE_TOASTS = """() => {
+    if (window.seenToasts) { return; }
+    window.seenToasts = [];
+    new MutationObserver(() => {
+        for (const toast of document.querySelectorAll(".toast-body, .toast-wrap .error")) { window.seenToasts.push(toast.textContent.trim()); }
+    }).observe(document, {childList: true, subtree: true});
+}"""
+
+
+class Watch:
+    """What must not happen in a page: dialogs, gradio's own messages, and a load of the page that the test did not ask for."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.dialogs: list[str] = []
+        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        page.add_init_script(f"({SEE_TOASTS})()")
+        self.begin()
+
+    def begin(self) -> None:
+        """From now on. A toast that is shown for a moment counts too."""
+        self.page.evaluate(SEE_TOASTS)
+        self.page.evaluate("() => { window.sameLife = true; window.seenToasts = []; }")
+
+    def check(self) -> None:
+        assert self.dialogs == []
+        assert self.page.evaluate("window.sameLife") is True, "the page was loaded anew"
+        assert self.page.evaluate("window.seenToasts") == []
+
 
 def link(demo: Any, name: str) -> str:
     """The address of a special model as a person copies it."""

@@ -20,38 +20,6 @@ HILL = SPECIAL["medium_file"]
 TOTAL = 64 << 20
 RESET_AT = 10 << 20
 SLOW = 3_000_000
-TOASTS = ".toast-body, .toast-wrap .error"
-
-
-class Watch:
-    """What must not happen in a page: dialogs, gradio's own messages, and a load of the page that the test did not ask for."""
-
-    def __init__(self, page: Any) -> None:
-        self.page = page
-        self.dialogs: list[str] = []
-        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
-        page.add_init_script("window.seenToasts = []")
-        self.begin()
-
-    def begin(self) -> None:
-        """From now on. A toast that is shown for a moment counts too."""
-        self.page.evaluate(
-            """selector => {
-            window.sameLife = true;
-            window.seenToasts = [];
-            new MutationObserver(() => {
-                for (const toast of document.querySelectorAll(selector)) { window.seenToasts.push(toast.textContent.trim()); }
-            }).observe(document.body, {childList: true, subtree: true});
-        }""",
-            TOASTS,
-        )
-
-    def check(self) -> None:
-        assert self.dialogs == []
-        assert self.page.evaluate("window.sameLife") is True, "the page was loaded anew"
-        assert self.page.evaluate("window.seenToasts") == []
-
-
 PERCENT = r"Number((document.querySelector('.cm-tray-summary').textContent.match(/(\d+) %/) || [0, -1])[1])"
 
 
@@ -151,7 +119,7 @@ def test_register_download_break_pause_kill_restart_verify(make_app: Any, tmp_pa
     with make_app(tmp_path) as app:
         page = browser.open(app.url)
         page.wait_for_selector("#civitai_manager.cm-ready .cm-connection:has-text('Connected')")
-        watch = Watch(page)
+        watch = steps.Watch(page)
         steps.register(page, steps.link(demo, "medium_file"))
         steps.card(page, HILL.model_id).wait_for(timeout=20_000)
         steps.shown(page, HILL.model_id)  # one link: its model opens by itself
