@@ -24,13 +24,20 @@
     const lost = () => Boolean(cm.connection) && !cm.connection.ok;
 
     // ``attempt(entry)`` sends once; it throws NotReached when the server was not reached. Of entries with the same ``key`` only the last is sent.
+    // ``early()``: what the asker is told when its request is kept, instead of waiting; ``late(answer)`` then gets the answer. Without it nothing is kept.
     async function deliver(attempt, options) {
         const entry = Object.assign({attempt: attempt, key: "", acts: true, tries: 0, flying: false, heard: 0, waiting: []}, options);
         if (!entries.length && !lost()) {
             try { return await once(entry); } catch (error) { if (!(error instanceof NotReached)) { throw error; } }
         }
         return new Promise((resolve, reject) => {
-            entry.waiting.push({resolve: resolve, reject: reject});
+            if (entry.early) {
+                resolve(entry.early());
+                if (!entry.late) { return; }
+                entry.waiting.push({resolve: entry.late, reject: () => {}});
+            } else {
+                entry.waiting.push({resolve: resolve, reject: reject});
+            }
             const earlier = entry.key ? entries.findIndex((one) => one.key === entry.key && !one.flying) : -1;
             if (earlier >= 0) { entry.waiting.unshift(...entries.splice(earlier, 1)[0].waiting); }
             entries.push(entry);
@@ -106,7 +113,8 @@
             const signature = JSON.stringify([targets.map(([id, event]) => [name(id), event]), inputs, outputs.map(name)]);
             times.set(signature, (times.get(signature) || 0) + 1);
             const shows = !targets.length || one.trigger === "load" || inputs.includes("cm_choice") || targets.some((target) => target[1] === "load");
-            ours.set(one.id === undefined ? position : one.id, {name: signature + times.get(signature), shows: shows, links: outputs.map(name).indexOf("cm_links")});
+            ours.set(one.id === undefined ? position : one.id, {name: signature + times.get(signature), outputs: outputs.map(name), shows: shows,
+                starts: inputs.includes("cm_ticket"), chooses: targets.some(([id]) => name(id) === "cm_choice")});
         });
         return ours;
     }
@@ -145,7 +153,7 @@
             let text;
             try {
                 const number = await numberNow(body.fn_index);
-                if (number < 0) { return json(GONE, 500); }
+                if (number < 0) { show(JSON.stringify(GONE)); return json(GONE, 500); }
                 const sent = number === body.fn_index ? init.body : JSON.stringify(Object.assign({}, body, {fn_index: number}));
                 answer = await fetchIt.call(window, address, Object.assign({}, init, {body: sent, signal: controller.signal}));
                 text = await answer.text();  // whole: gradio must not meet an answer that is cut off
@@ -157,15 +165,45 @@
             }
             if (unreached(answer.status, entry)) { throw new NotReached(); }
             if (answer.status === 500) { show(text); }
-            else if (entry.waiting.length && event.links >= 0) { keepTyped(body.data[0]); }
+            else if (entry.waiting.length && !entry.early && event.outputs.includes("cm_links")) { keepTyped(body.data[0]); }
             return new Response(text, {status: answer.status, statusText: answer.statusText, headers: {"Content-Type": answer.headers.get("Content-Type") || "application/json"}});
         };
     }
-    const json = (value, status) => { show(JSON.stringify(value)); return new Response(JSON.stringify(value), {status: status, headers: {"Content-Type": "application/json"}}); };
+    const json = (value, status) => new Response(JSON.stringify(value), {status: status, headers: {"Content-Type": "application/json"}});
+    const version = () => Number(String((window.gradio_config && window.gradio_config.version) || "0").split(".")[0]);
+
+    // gradio 3 ignores a press while the answer to the one before has not come. So it is told at once that nothing changes, and the answer is shown
+    // here when it comes. A choice in the grid needs not even that: the panel asks again.
+    function unblocked(event, body) {
+        if (version() > 3 || !(event.starts || event.chooses)) { return {}; }
+        return {early: () => json({data: event.outputs.map(() => ({__type__: "update"})), is_generating: false, duration: 0, average_duration: 0}, 200),
+            late: event.starts ? (answer) => late(event, body, answer) : null};
+    }
+    async function late(event, body, answer) {
+        const told = await answer.json().catch(() => ({}));
+        if (answer.status !== 200) { cm.say(told.error || "The server answered " + answer.status + "."); return; }
+        event.outputs.forEach((name, index) => {
+            const value = (told.data || [])[index];
+            const place = document.getElementById(name);
+            if (name === "cm_links") {
+                const field = place && place.querySelector("textarea, input");
+                if (field && field.value === body.data[0] && value && value.value === "") { type(field, ""); }
+            } else if (place && typeof value === "string" && (name !== "cm_progress" || String(body.data[0]).split(":")[0] === String(cm.chosenModel()))) {
+                const shown = cm.node("div", {"data-cm-late": "1"});
+                shown.innerHTML = value;  // our own server's, as gradio would show it
+                (place.querySelector(".prose") || place).replaceChildren(shown);
+            }
+        });
+        cm.drawBound();
+    }
+    function type(field, text) {
+        field.value = text;
+        field.dispatchEvent(new Event("input", {bubbles: true}));
+    }
 
     // gradio 5 and 6 show the sentence of a refusal only for queued events, and ours are not queued: it is shown when gradio itself shows none.
     function show(text) {
-        if (Number(String((window.gradio_config && window.gradio_config.version) || "0").split(".")[0]) < 5) { return; }
+        if (version() < 5) { return; }
         let told = null;
         try { told = JSON.parse(text).error; } catch (error) { return; }
         if (typeof told === "string") { setTimeout(() => { if (!document.querySelector(".toast-body")) { cm.say(told); } }, 300); }
@@ -176,11 +214,7 @@
         const field = document.querySelector("#cm_links textarea, #cm_links input");
         const typed = field ? field.value : "";
         if (!typed || typed === sent) { return; }
-        setTimeout(() => {
-            if (field.value) { return; }
-            field.value = typed;
-            field.dispatchEvent(new Event("input", {bubbles: true}));
-        }, 200);
+        setTimeout(() => { if (!field.value) { type(field, typed); } }, 200);
     }
 
     window.fetch = async function (...request) {
@@ -191,6 +225,7 @@
         try { body = JSON.parse(init.body); } catch (error) { body = null; }
         const event = body && Number.isInteger(body.fn_index) ? (await known()).get(body.fn_index) : null;
         if (!event) { return fetchIt.apply(this, request); }
-        return deliver(ask(request, body, event), {key: event.shows ? "event " + body.fn_index : "", acts: !event.shows});
+        const key = event.shows ? "event " + body.fn_index : "";
+        return deliver(ask(request, body, event), Object.assign({key: key, acts: !event.shows}, unblocked(event, body)));
     };
 })();

@@ -125,7 +125,7 @@
         if (cm.asOf() && all.length) { parts.push(cm.asOf()); }
         if (top) { parts.push(top.title, ...cm.measures(top)); if (cm.life(top) === "waiting" || cm.interrupted(top) || top.stopping) { parts.push(cm.describe(top)); } }
         cm.text(counts, numbers.join("  ·  "));
-        cm.text(first, parts.length ? "  ·  " + parts.join("  ·  ") : "");
+        cm.text(first, parts.join("  ·  "));
         tray.classList.toggle("cm-quiet-tray", !top && !failed);
         tray.classList.toggle("cm-stale", !cm.connection.ok);
         fill(bar, open ? null : top);

@@ -10,6 +10,7 @@
     let wanted = null;      // {text, id, at, tries}: what gradio was asked and has not answered yet
     let model = 0;          // the model in the panel, 0 when it is closed
     let timer = null;
+    let drawn = "";         // the model that gradio has drawn last
 
     function send() {
         const field = document.querySelector("#cm_choice textarea, #cm_choice input");
@@ -83,6 +84,7 @@
         }
     });
     cm.on("restarted", () => { if (model) { ask(model); } });
+    cm.on("connection", (now) => { if (now.ok && wanted && !cm.outbox.entries.some((entry) => entry.key)) { ask(wanted.id, wanted.version, wanted.tries); } });
 
     // gradio has drawn an answer: is it the one that was asked for last?
     cm.answered = function () {
@@ -91,6 +93,10 @@
         if (!head || head.dataset.cmSeen) { return; }
         forget();
         head.dataset.cmSeen = "1";
+        if (head.dataset.cmChoice.split(":")[2] !== drawn) {
+            drawn = head.dataset.cmChoice.split(":")[2];
+            for (const node of document.querySelectorAll("#cm_progress [data-cm-late]")) { node.remove(); }  // gradio knows nothing of it
+        }
         if (wanted && head.dataset.cmChoice === wanted.text) { wanted = null; clearTimeout(timer); waiting(false); }
         viewer(head);
     };
