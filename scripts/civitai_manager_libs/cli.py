@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -90,6 +91,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str], make: Callable[[argparse.Namespace], Application]) -> int:
     """Run one command; the exit status. ``make`` gives an Application for the global options. argparse ends wrong usage with status 2."""
+    if sys.stderr is None:  # closed by who started us: ``print`` would take standard output instead
+        _say_no_more()
     _speak_unicode()
     arguments = parser().parse_args(argv, argparse.Namespace(**DEFAULTS))
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
@@ -98,11 +101,11 @@ def main(argv: list[str], make: Callable[[argparse.Namespace], Application]) -> 
         application = make(arguments)
         application.start(serving=False)
         for notice in application.notices:
-            print(notice, file=sys.stderr)
+            _say(notice)
         return int(arguments.run(application, arguments))
     except CivitaiManagerError as exc:
         _answer(arguments, {"error": explain(exc)}, lambda: None)
-        print(f"{exc}", file=sys.stderr)
+        _say(str(exc))
         return USAGE if isinstance(exc, UsageError) else FAILED
     except BrokenPipeError:
         return FAILED
@@ -134,7 +137,7 @@ def run_register(application: Application, arguments: argparse.Namespace) -> int
         for one in outcome["registered"]:
             print(f"{'registered' if one['new'] else 'refreshed '}  {one['model_id']:>9}  {one['name']}")
         for one in failed:
-            print(f"failed      {one['text']}: {one['message']} {one['next_step']}", file=sys.stderr)
+            _say(f"failed      {one['text']}: {one['message']} {one['next_step']}")
 
     return _outcome(arguments, view, tell, quiet=bool(failed))
 
@@ -155,7 +158,7 @@ def _tell_download(view: View) -> None:
     checked = "verified" if result["verified"] else "not verified"
     print(f"{result['path']}  {human_size(result['size'])}, {'already here, ' if result['already_here'] else ''}{checked}")
     for note in result["notes"]:
-        print(f"note: {note}", file=sys.stderr)
+        _say(f"note: {note}")
 
 
 def run_list(application: Application, arguments: argparse.Namespace) -> int:
@@ -170,7 +173,7 @@ def run_list(application: Application, arguments: argparse.Namespace) -> int:
     def tell() -> None:
         for card in items:
             print(f"{card['id']:>9}  {card['state']:<10}  {card['type']:<18}  {card['base_model']:<14}  {card['name']}")
-        print(f"{len(items)} models", file=sys.stderr)
+        _say(f"{len(items)} models")
 
     _answer(arguments, items, tell)
     return OK
@@ -239,7 +242,7 @@ def run_resume(application: Application, arguments: argparse.Namespace) -> int:
         for view in done:
             print(f"{view.id}  {view.state:<9}  {view.title}{_reason(view)}")
         if not done:
-            print("nothing to resume", file=sys.stderr)
+            _say("nothing to resume")
 
     _answer(arguments, [msgspec.to_builtins(view) for view in done], tell)
     return OK if well and all(view.state == "done" for view in done) else FAILED
@@ -255,7 +258,7 @@ def _resume_all(jobs: Engine) -> tuple[list[str], bool]:
             older.append((key, job))
     for key, job in older:
         if _resumable(job) and newest[key]["state"] != "done":
-            print(f"{job['id']}  skipped    {job['title']}: the same was asked for again later, as job {newest[key]['id']}.", file=sys.stderr)
+            _say(f"{job['id']}  skipped    {job['title']}: the same was asked for again later, as job {newest[key]['id']}.")
     ids, well = [], True
     for job in filter(_resumable, newest.values()):
         try:
@@ -263,7 +266,7 @@ def _resume_all(jobs: Engine) -> tuple[list[str], bool]:
             ids.append(job["id"])
         except CivitaiManagerError as exc:
             well = well and isinstance(exc, UsageError)  # else another program went on with it meanwhile
-            print(f"{job['id']}  skipped    {job['title']}: {exc}", file=sys.stderr)
+            _say(f"{job['id']}  skipped    {job['title']}: {exc}")
     return ids[::-1], well
 
 
@@ -281,14 +284,61 @@ def run_cancel(application: Application, arguments: argparse.Namespace) -> int:
 # -- telling
 
 
+def _say(words: str) -> None:
+    """To the person, on standard error. When nobody can be told there any more, the work and the answer on standard output go on."""
+    try:
+        print(words, file=sys.stderr)
+    except (OSError, ValueError):
+        _say_no_more()
+
+
+def _say_no_more() -> None:
+    sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open as long as the program runs
+
+
+class _Bar:
+    """A view as a line on the terminal; nothing where standard error is none. A terminal that goes away costs the line, not the work."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._try(self._open)
+
+    def _open(self) -> None:
+        self._bar = tqdm(disable=None, file=sys.stderr, leave=False, dynamic_ncols=True, mininterval=0.1)
+
+    def show(self, view: View) -> None:
+        """As it is now; called again and again, so that the time goes on while nothing else changes."""
+        self._try(lambda: self._draw(view))
+
+    def close(self) -> None:
+        self._try(lambda: self._bar.close())
+
+    def _draw(self, view: View) -> None:
+        bar = self._bar
+        in_bytes = bool(view.bytes_total)
+        bar.unit, bar.unit_scale = ("B", True) if in_bytes else ("", False)
+        bar.total, bar.n = (view.bytes_total, view.bytes_done) if in_bytes else (view.total, view.done)
+        bar.set_description_str(view.title, refresh=False)
+        bar.set_postfix_str(view.text, refresh=False)
+        bar.refresh()
+
+    def _try(self, action: Callable[[], None]) -> None:
+        if self._bar is not None and self._bar.disable:
+            return
+        try:
+            action()
+        except (OSError, ValueError):
+            self._bar = tqdm(disable=True)
+
+
 def _finish(application: Application, job_id: str, together: Sequence[str] = ()) -> View:
     """Watch a job to its end, with a bar on a terminal. Ctrl-C pauses it, and those started ``together`` with it, so that nothing is lost."""
     jobs = application.jobs
-    bar = tqdm(disable=None, file=sys.stderr, leave=False, dynamic_ncols=True, mininterval=0.1)
+    bar = _Bar()
     try:
         while True:
             view = jobs.wait(job_id, 0.2)
-            _draw(bar, view)
+            bar.show(view)
             if view.state in ("done", "failed", "cancelled", "paused"):
                 return view
     except KeyboardInterrupt:
@@ -299,21 +349,10 @@ def _finish(application: Application, job_id: str, together: Sequence[str] = ())
         bar.close()
         if view.state != "paused":
             return view
-        print(f"\nPaused. Go on with: python main.py resume {job_id}", file=sys.stderr)
+        _say(f"\nPaused. Go on with: python main.py resume {job_id}")
         raise _Paused(view) from None
     finally:
         bar.close()
-
-
-def _draw(bar: Any, view: View) -> None:
-    if bar.disable:
-        return
-    in_bytes = bool(view.bytes_total)
-    bar.unit, bar.unit_scale = ("B", True) if in_bytes else ("", False)
-    bar.total, bar.n = (view.bytes_total, view.bytes_done) if in_bytes else (view.total, view.done)
-    bar.set_description_str(view.title, refresh=False)
-    bar.set_postfix_str(view.text, refresh=False)
-    bar.refresh()
 
 
 def _outcome(arguments: argparse.Namespace, view: View, tell: Callable[[], None], *, quiet: bool = False) -> int:
@@ -322,7 +361,7 @@ def _outcome(arguments: argparse.Namespace, view: View, tell: Callable[[], None]
     if view.state == "done":
         return OK
     if not quiet:
-        print(f"{view.title}: {view.state}{_reason(view)}", file=sys.stderr)
+        _say(f"{view.title}: {view.state}{_reason(view)}")
     return FAILED
 
 
@@ -335,5 +374,3 @@ def _answer(arguments: argparse.Namespace, document: Any, tell: Callable[[], Non
         print(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         tell()
-
-

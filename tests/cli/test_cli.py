@@ -182,9 +182,7 @@ def test_names_in_any_script_go_into_a_redirected_output(terminal: Terminal, mon
         done = subprocess.run(terminal.command(*words), capture_output=True, timeout=60, env=terminal.environment(), cwd=terminal.folder)
         assert done.returncode == 0, done.stderr
         assert "朝の光 · صباح · 🌄" in done.stdout.decode("utf-8")
-    done = subprocess.run(
-        terminal.command("register", "水彩 🌄"), capture_output=True, timeout=60, env=terminal.environment(), cwd=terminal.folder
-    )
+    done = subprocess.run(terminal.command("register", "水彩 🌄"), capture_output=True, timeout=60, env=terminal.environment(), cwd=terminal.folder)
     assert done.returncode == 2 and b"\\u6c34\\u5f69" in done.stderr and b"Traceback" not in done.stderr
 
 
@@ -279,6 +277,46 @@ def test_progress_is_on_the_terminal_only(terminal: Terminal, demo: Any) -> None
     status, out, shown = on_terminal(terminal, "download", str(OTTER.model_id), "--json")
     assert status == 0 and json.loads(out)["state"] == "done"
     assert "\r" in shown and "featherOtter.safetensors" in shown and "%" in shown
+
+
+def test_the_terminal_says_what_is_waited_for_and_its_clock_goes_on(terminal: Terminal, demo: Any) -> None:
+    demo.fault("stall", path="/model/4012900", times=1, after=3_000_000, seconds=4.5)
+    status, out, shown = on_terminal(terminal, "download", str(HILL.model_id), "--json")
+    assert status == 0 and json.loads(out)["state"] == "done"
+    assert re.search(r"no byte for [23] s", shown), shown[-2000:]
+    silent = [line for line in shown.split("\r") if "no byte for" in line]
+    assert len({found[1] for line in silent if (found := re.search(r"\[(\d\d:\d\d)<", line))}) >= 2, "the time on the line goes on"
+
+
+def test_a_terminal_that_goes_away_costs_the_line_and_not_the_work(terminal: Terminal, demo: Any) -> None:
+    demo.fault("drip", path="/model/4012900", times=1, rate=5_000_000)
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+    process = terminal.start("download", str(HILL.model_id), "--json", stdout=subprocess.PIPE, stderr=slave)
+    os.close(slave)
+    shown = ""
+    end = time.monotonic() + 60
+    while not in_the_middle(shown) and time.monotonic() < end:
+        shown += os.read(master, 65536).decode(errors="replace")
+    os.close(master)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and json.loads(out)["state"] == "done"
+
+
+@pytest.mark.parametrize("how", ["closed", "broken"])
+def test_a_standard_error_that_nobody_reads_does_not_break_the_work(terminal: Terminal, tmp_path: Path, how: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "settings.json").write_text("{broken")  # there is something to be told before the work begins
+    words = terminal.command("register", str(OTTER.model_id), str(SPECIAL["deleted"].model_id), "--json")
+    if how == "closed":
+        done = subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh", *words], stdout=subprocess.PIPE, timeout=60, env=terminal.environment())
+    else:
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=writing, timeout=60, env=terminal.environment())
+        os.close(writing)
+    document = json.loads(done.stdout)
+    assert done.returncode == 1 and [one["model_id"] for one in document["error"]["registered"]] == [OTTER.model_id]
 
 
 def in_the_middle(shown: str) -> bool:
