@@ -213,3 +213,34 @@ def test_in_the_tab_a_refusal_is_read_once_and_nothing_is_lost(tmp_path: Path, d
         shown.click("#cm_register")
         until(lambda: [card["id"] for card in app.cards()] == [4100000], 60, "the next event's work")
         until(lambda: values(shown, "#cm_links") == [""], 30, "the emptied box")
+
+
+BAR = "#cm_started > .wrap > .progress-level"
+
+
+def test_gradios_own_bar_is_a_guest(tmp_path: Path, demo: Any) -> None:
+    """By its setting: it is seen, covers nothing, goes away after four seconds while the job goes on, and what is typed meanwhile stays."""
+    with Webui(tmp_path, demo, environment={"CIVITAI_MANAGER_NATIVE_PROGRESS": "true"}) as app, Browser() as browser:
+        shown = browser.page()
+        shown.goto(app.url)
+        open_tab(shown)
+        shown.wait_for_selector("#civitai_manager.cm-ready .cm-connection:has-text('Connected')", timeout=60_000)
+        demo.latency = 8.0
+        try:
+            shown.fill("#cm_links textarea", "4100001")
+            shown.click("#cm_register")
+            shown.wait_for_selector(BAR, state="visible", timeout=20_000)
+            box, bar = (shown.locator(selector).bounding_box() for selector in ("#cm_links textarea", BAR))
+            assert box["x"] + box["width"] <= bar["x"] or box["y"] + box["height"] <= bar["y"], (box, bar)
+            shown.fill("#cm_links textarea", "4100002")
+            shown.wait_for_selector(BAR, state="hidden", timeout=20_000)
+            assert [job["state"] for job in app.jobs()] == ["running"], "the bar is gone before the job has ended"
+            shown.wait_for_timeout(500)
+            assert values(shown, "#cm_links") == ["4100002"]
+        finally:
+            demo.latency = 0.0
+        until(lambda: [job["state"] for job in app.jobs()] == ["done"], 60, "the job's end")
+        shown.click("#cm_register")
+        until(lambda: values(shown, "#cm_links") == [""], 60, "the emptied box")
+        until(lambda: {card["id"] for card in app.cards()} == {4100001, 4100002}, 60, "both models")
+        assert all(re.fullmatch("[0-9a-f]{12}", job["id"]) for job in app.jobs()) and toasts(shown) == []

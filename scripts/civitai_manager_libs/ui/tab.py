@@ -97,7 +97,11 @@ def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIV
     def start(text: str, ticket: str) -> tuple[str, Any]:
         """Register what is in the link box; it is emptied only when something was recognised."""
         job = application().register(text or "", ticket=ticket or "")
-        return job, (gr.update(value=""), render.job(job, ""))
+        return job, (text if queueing.native else "", render.job(job, ""))
+
+    def emptied(text: str, sent: str) -> Any:
+        """Some seconds later, so only when nothing else was typed meanwhile."""
+        return gr.update(value="") if text == sent else gr.update()
 
     def told() -> str:
         return render.notices(application().notices)
@@ -125,8 +129,12 @@ def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIV
         started = compat.html("", "cm_started")
         # In the same block: each time that Blocks are left, gradio builds a whole server application.
         handler, queued = native.start(start, lambda: application().jobs, queueing)
-        bind(register.click, handler, links, [links, started], action="register", ticket=ticket, **queued)
-        bind(links.submit, handler, links, [links, started], action="register", ticket=ticket, **queued)
+        # gradio's bar covers what it is drawn on: not the link box, which is emptied afterwards then.
+        sent = gr.Textbox(elem_id="cm_sent", label="sent", show_label=False, container=False) if queueing.native else links
+        for press in (register.click, links.submit):
+            first = bind(press, handler, links, [sent, started], action="register", ticket=ticket, **queued)
+            if queueing.native:
+                bind(first.success, emptied, [links, sent], links, action="empty the link box", on_error="keep")
         bind(page.load, told, None, notices, action="show the notices", on_error="keep")
         compat.run_on_load(page, loader())
     return page
