@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
+import pytest
 import requests
 
+from tests.hostapp import events
 from tests.hostapp.harness import EXTENSION, Webui, audit, until
 
 TAB = "Civitai Manager"
@@ -87,10 +90,11 @@ def test_reload_ui_leaves_one_engine_and_loses_no_job(tmp_path: Path, demo: Any)
 
 def test_routes_are_behind_the_hosts_login(tmp_path: Path, demo: Any) -> None:
     with Webui(tmp_path, demo, arguments=["--gradio-auth", "ada:secret"]) as app:
-        reads = ["/civitai-manager/jobs?since=0", "/civitai-manager/cards", "/civitai-manager/thumbnail/4100000"]
+        reads = [f"/civitai-manager/{name}" for name in ("jobs?since=0", "cards", "thumbnail/4100000", "diagnostics")]
         for path in reads:
             assert app.get(path).status_code == 401, path
         assert app.post("/civitai-manager/register", json={"text": "4100000"}).status_code == 401
+        assert app.post("/civitai-manager/reach", json={"text": ""}).status_code == 401
         assert app.post("/civitai-manager/jobs/none/cancel").status_code == 401
         session = requests.Session()
         assert session.post(f"{app.url}/login", data={"username": "ada", "password": "secret"}, timeout=10).status_code == 200
@@ -101,10 +105,40 @@ def test_routes_are_behind_the_hosts_login(tmp_path: Path, demo: Any) -> None:
         assert app.get("/civitai-manager/cards").status_code == 401
 
 
-def test_without_a_queue_and_below_a_path(tmp_path: Path, demo: Any) -> None:
-    with Webui(tmp_path, demo, arguments=["--no-gradio-queue", "--subpath", "sd"]) as app:
+@pytest.mark.parametrize("native", ["false", "true"])
+def test_without_a_queue_and_below_a_path(tmp_path: Path, demo: Any, native: str) -> None:
+    """Also with gradio's own bar wanted: without the queue it is not possible (gradio 3 would not start), so there is none."""
+    environment = {"CIVITAI_MANAGER_NATIVE_PROGRESS": native}
+    with Webui(tmp_path, demo, arguments=["--no-gradio-queue", "--subpath", "sd"], environment=environment) as app:
         assert TAB in app.status()["tabs"]
         assert app.register("4100000")["state"] == "done"
+        assert not queued_start(app)
+        sections = app.get("/civitai-manager/diagnostics").json()["sections"]
+        queue = next(section["rows"] for section in sections if section["title"] == "Queue")
+        assert queue[0][:2] == ["queue", "off" if gr.__version__.startswith("3.") else "on"], "from gradio 4 on it cannot be off"
+
+
+def test_the_bar_is_a_setting_of_the_next_start(tmp_path: Path, demo: Any) -> None:
+    """It is read before the application starts, from the file, and again at each "Reload UI"."""
+    app = Webui(tmp_path, demo)
+    app.data_dir.mkdir()
+    file = app.data_dir / "settings.json"
+    file.write_text('{"native_progress": true}')
+    with app:
+        assert queued_start(app)
+        file.write_text('{"native_progress": false}')
+        assert queued_start(app)
+        app.reload()
+        assert not queued_start(app)
+        assert "***" not in app.log()
+
+
+def queued_start(app: Webui) -> bool:
+    """Whether registering goes through the host's queue."""
+    config = events.page_config(app.url)
+    number = events.event(config, "cm_register")
+    found = next(one for index, one in enumerate(config["dependencies"]) if one.get("id", index) == number)
+    return found["queue"] is not False
 
 
 def test_without_a_page_nothing_is_started(tmp_path: Path, demo: Any) -> None:

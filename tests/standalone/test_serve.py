@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
+from civitai_manager_libs.hosts import launcher
 
 from tests.hostapp.harness import ROOT, Browser, Standalone, until
 
@@ -66,8 +69,34 @@ def test_the_login_guards_page_and_routes(tmp_path: Path, demo: Any) -> None:
 def test_listening_without_a_login_is_warned_of(tmp_path: Path, demo: Any) -> None:
     with Standalone(tmp_path / "open", demo, arguments=["--listen"]) as app:
         assert "WARNING: everyone who can reach this computer" in app.log()
+        for word in ("without a login", "your key", "--auth NAME:PASSWORD"):
+            assert word in app.log(), word
     with Standalone(tmp_path / "closed", demo, arguments=["--listen", "--auth", "ada:secret"]) as app:
         assert "WARNING" not in app.log()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_a_consoles_encoding_does_not_stop_the_start(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding, errors="strict"))
+    launcher.say("The library is in /home/Łucja/模型")
+    told = written.getvalue().decode(encoding)
+    assert told.startswith("The library is in /home/") and told.endswith("\n")
+    assert ("模型" in told) is (encoding == "utf-8")
+    monkeypatch.setattr(sys, "stdout", None)  # pythonw: no console at all
+    launcher.say("heard by nobody")
+
+
+def test_it_starts_on_a_console_that_knows_ascii_only(tmp_path: Path) -> None:
+    """``--demo`` names its folder."""
+    environment = {"PYTHONIOENCODING": "ascii:strict", "XDG_CACHE_HOME": str(tmp_path / "Łucja"), "PYTHONUTF8": "0"}
+    app = Standalone(tmp_path / "app", arguments=["--demo"], key="")
+    command = app.command()
+    at = command.index("--data-dir")
+    app.command = lambda: [*command[:at], *command[at + 2 :]]  # type: ignore[method-assign]
+    app.environment = lambda: {**Standalone.environment(app), **environment}  # type: ignore[method-assign]
+    with app:
+        assert "\\u0141ucja" in app.log() and "is ready" in app.log()
 
 
 def test_the_page_needs_no_other_site(tmp_path: Path, demo: Any) -> None:
@@ -103,5 +132,5 @@ def test_two_demos_do_not_fight_for_ports(tmp_path: Path) -> None:
 def test_help_names_the_commands(tmp_path: Path) -> None:
     result = subprocess.run([sys.executable, str(ROOT / "main.py"), "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0
-    for word in ("--demo", "--listen", "--models-dir", "register", "download"):
+    for word in ("--demo", "--listen", "--models-dir", "register", "download", "doctor"):
         assert word in result.stdout

@@ -136,7 +136,10 @@ def serve(
     listener = listen(host, port)
     port = listener.getsockname()[1]
     if host not in LOOPBACK and auth is None:
-        say("WARNING: everyone who can reach this computer over the network can use this page, without a login. Add one: --auth NAME:PASSWORD")
+        say(
+            "WARNING: everyone who can reach this computer over the network can use this page without a login: see the library, download to this "
+            "computer, change the settings, and use your key. Add a login: --auth NAME:PASSWORD"
+        )
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         application.start()
