@@ -189,9 +189,10 @@
                 const field = place && place.querySelector("textarea, input");
                 if (field && field.value === body.data[0] && value && value.value === "") { type(field, ""); }
             } else if (place && typeof value === "string" && (name !== "cm_progress" || String(body.data[0]).split(":")[0] === String(cm.chosenModel()))) {
-                const shown = cm.node("div", {"data-cm-late": "1"});
-                shown.innerHTML = value;  // our own server's, as gradio would show it
-                (place.querySelector(".prose") || place).replaceChildren(shown);
+                const job = new DOMParser().parseFromString(value, "text/html").querySelector("[data-cm-job]");  // read only, so that no text becomes markup
+                if (!job) { return; }
+                const line = cm.node("p", {class: "cm-line", role: "status"}, cm.node("span", {"data-cm-job": job.dataset.cmJob}, job.textContent));
+                (place.querySelector(".prose") || place).replaceChildren(cm.node("div", {"data-cm-late": "1"}, line));
             }
         });
         cm.drawBound();

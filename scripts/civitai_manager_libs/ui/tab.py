@@ -97,7 +97,7 @@ def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIV
     def start(text: str, ticket: str) -> tuple[str, Any]:
         """Register what is in the link box; it is emptied only when something was recognised."""
         job = application().register(text or "", ticket=ticket or "")
-        return job, (text if queueing.native else "", render.job(job, ""))
+        return job, (text if queueing.native else gr.update(value=""), render.job(job, ""))
 
     def emptied(text: str, sent: str) -> Any:
         """Some seconds later, so only when nothing else was typed meanwhile."""
