@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from demo.specials import SPECIAL
-from tests.hostapp.harness import until
+from tests.hostapp.harness import open_tab, until
 from tests.pages import steps
 from tests.pages.conftest import IN_HOST
 
@@ -127,6 +127,56 @@ def test_a_proxy_that_answers_for_the_server_is_not_an_answer(own_app: Any, brow
     back(page)
     watch.check()
     check_errors(browser)
+
+
+def test_a_login_that_ended_is_told_and_what_was_started_waits_for_the_next(own_app: Any, browser: Any) -> None:
+    app, model = own_app, SPECIAL["null_stats"].model_id
+    page, watch = opened(browser, app)
+    for address in ("**/run/predict", "**/civitai-manager/jobs?*"):
+        page.route(address, lambda route: route.fulfill(status=401, json={"detail": "Not authenticated"}))
+    steps.register(page, str(model))
+    page.wait_for_selector(".cm-kept:has-text('Your login has ended.'):has-text('logged in in another tab')", timeout=15_000)
+    page.wait_for_selector(".cm-connection.cm-lost:has-text('Log in again · 1 kept')")
+    for address in ("**/run/predict", "**/civitai-manager/jobs?*"):
+        page.unroute(address)
+    steps.card(page, model).wait_for(timeout=30_000)
+    assert len(registrations(app, model)) == 1
+    watch.check()
+
+
+def test_the_page_asks_less_often_but_never_gives_up(own_app: Any, browser: Any) -> None:
+    """The page's clock is run ahead: what counts is how far apart the questions are."""
+    page = browser.page()
+    page.clock.install()
+    page.goto(own_app.url)
+    open_tab(page)
+    page.wait_for_selector("#civitai_manager.cm-ready .cm-connection:has-text('Connected')")
+    page.evaluate("""() => {
+        window.asked = [];
+        const cm = window.civitaiManager;
+        cm.get = (path) => { if (path.startsWith("jobs?")) { window.asked.push(performance.now()); } return Promise.reject(new TypeError("no")); };
+        void cm.poll();
+    }""")
+
+    def waits(seconds: int) -> list[int]:
+        page.evaluate("() => { window.asked = window.asked.slice(-1); }")
+        for _ in range(seconds):
+            page.clock.run_for(1000)
+            page.evaluate("() => Promise.resolve()")
+        return page.evaluate("() => window.asked.slice(1).map((at, index) => Math.round((at - window.asked[index]) / 1000))")
+
+    first = waits(60)
+    assert first[:5] == [1, 2, 4, 8, 15], first
+    assert set(waits(120)) == {15}, "and so on for as long as the page lives"
+    page.evaluate("void window.civitaiManager.post('jobs/none/cancel')")
+    assert max(waits(60)[1:]) <= 5, "something is kept: not so long"
+    page.evaluate(
+        "() => { Object.defineProperty(document, 'hidden', {value: true, configurable: true}); window.civitaiManager.outbox.entries.length = 0; }"
+    )
+    waits(20)
+    assert waits(60) == [], "nobody looks"
+    page.evaluate("() => { Object.defineProperty(document, 'hidden', {value: false}); document.dispatchEvent(new Event('visibilitychange')); }")
+    assert page.evaluate("window.asked.length") == 2, "seen again: at once"
 
 
 def test_of_choices_only_the_last_is_sent_again(own_app: Any, browser: Any) -> None:
