@@ -6,6 +6,7 @@
 
     const page = Math.random().toString(36).slice(2, 12);
     const PATIENCE = 6000;
+    const PAUSE = 1000;
     let number = 0;
     let wanted = null;      // {text, id, at, tries}: what gradio was asked and has not answered yet
     let model = 0;          // the model in the panel, 0 when it is closed
@@ -172,6 +173,19 @@
         veil.addEventListener("click", () => { veil.remove(); load(); });
         place.prepend(veil);
     }
+
+    // -- the note is saved when its field is left. A browser that is closed never leaves it, so a pause in the typing counts as leaving, too.
+    let noting = null;
+    function saveNote() {
+        clearTimeout(noting);
+        noting = null;
+        const field = document.querySelector("#cm_note textarea, #cm_note input");
+        if (field) { field.dispatchEvent(new FocusEvent("blur")); }
+    }
+    document.addEventListener("input", (event) => {
+        if (event.target instanceof Element && event.target.closest("#cm_note")) { clearTimeout(noting); noting = setTimeout(saveNote, PAUSE); }
+    });
+    document.addEventListener("visibilitychange", () => { if (document.hidden && noting) { saveNote(); } });
 
     // -- trigger words
     cm.copy = async function (chip) {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 import sys
 import time
 import uuid
@@ -244,3 +246,25 @@ def test_gradios_own_bar_is_a_guest(tmp_path: Path, demo: Any) -> None:
         until(lambda: values(shown, "#cm_links") == [""], 60, "the emptied box")
         until(lambda: {card["id"] for card in app.cards()} == {4100001, 4100002}, 60, "both models")
         assert all(re.fullmatch("[0-9a-f]{12}", job["id"]) for job in app.jobs()) and toasts(shown) == []
+
+
+def note_of(app: Webui, model_id: int) -> str:
+    with contextlib.closing(sqlite3.connect(app.data_dir / "catalog.db")) as database:
+        return str(database.execute("SELECT note FROM models WHERE id = ?", (model_id,)).fetchone()[0])
+
+
+def test_a_note_is_kept_though_its_field_is_never_left(tmp_path: Path, demo: Any) -> None:
+    with Webui(tmp_path, demo) as app, Browser() as browser:
+        app.register("4100003")
+        shown = browser.page()
+        shown.goto(app.url)
+        open_tab(shown)
+        shown.locator('.cm-card[data-id="4100003"]').click(timeout=60_000)
+        shown.wait_for_selector("#civitai_manager.cm-panel-open:not(.cm-choosing) #cm_download:has-text('Download')", timeout=60_000)
+        sent: list[str] = []
+        shown.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+        shown.locator("#cm_note textarea").press_sequentially("best at 0.7, with rain", delay=40)
+        until(lambda: note_of(app, 4100003) == "best at 0.7, with rain", 30, "the kept note")
+        assert len(sent) < 8, "not one event a key"
+        assert shown.evaluate("document.activeElement.closest('#cm_note') !== null"), "the person is still in it"
+        assert values(shown, "#cm_note") == ["best at 0.7, with rain"]
