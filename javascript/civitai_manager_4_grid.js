@@ -6,12 +6,13 @@
 
     const PAGE = 100;
     const GAP = 14;
+    const REST = 3000;  // after a failure
     const CAPTION = 62;
     const RATIO = 1.32;
 
     const saved = cm.recall("filters", {});
     const filters = {q: saved.q || "", type: saved.type || "", base: saved.base || "", state: saved.state || "", sort: saved.sort || ""};
-    const data = {key: "", total: null, pages: new Map(), wanted: new Map(), stale: new Set(), generation: 0, error: ""};
+    const data = {key: "", total: null, pages: new Map(), wanted: new Map(), stale: new Set(), generation: 0, rest: 0, error: ""};
     const shape = {columns: 1, width: 160, height: 260, view: 0};
     const cells = new Map();
     let active = cm.recall("active", 0);
@@ -64,6 +65,7 @@
 
     function reload(fresh) {
         data.generation += 1;
+        data.rest = 0;
         data.key = query();
         for (const controller of data.wanted.values()) { controller.abort(); }
         data.wanted.clear();
@@ -88,7 +90,8 @@
         } catch (error) {
             if (generation !== data.generation) { return; }
             if (data.total === null) { data.error = cm.sentence(error); }
-            setTimeout(() => { if (generation === data.generation) { if (data.total === null) { fetchPage(number); } else { draw(); } } }, 3000);
+            data.rest = performance.now() + REST;  // every drawing would ask again at once
+            setTimeout(() => { if (generation === data.generation) { if (data.total === null) { fetchPage(number); } else { draw(); } } }, REST + 10);
         } finally {
             if (data.wanted.get(number) === controller) { data.wanted.delete(number); }
         }
@@ -194,7 +197,7 @@
         }
         for (const cell of free) { cell.node.remove(); }
         for (let page = Math.floor(first / PAGE); page <= Math.floor(Math.max(first, last - 1) / PAGE) && total; page += 1) {
-            if (!data.pages.has(page) || data.stale.has(page)) { fetchPage(page); }
+            if ((!data.pages.has(page) || data.stale.has(page)) && performance.now() >= data.rest) { fetchPage(page); }
         }
         const cell = cells.get(active);
         cm.attribute(scroller, "aria-activedescendant", cell ? cell.node.id : null);
