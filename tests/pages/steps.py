@@ -7,6 +7,9 @@ from typing import Any
 from demo.specials import SPECIAL
 from tests.hostapp.harness import open_tab, until
 
+CONNECTED = "#civitai_manager.cm-ready .cm-connection:not(.cm-lost):has-text('Connected')"
+WHOLE = """() => window.civitaiManager && window.civitaiManager.page && ["#cm_links textarea", "#cm_register", "#cm_choice", "#cm_version input",
+    "#cm_note", "#cm_download", ".cm-tray"].every((one) => document.querySelector(one))"""
 SEE_TOASTS = """() => {
     if (window.seenToasts) { return; }
     window.seenToasts = [];
@@ -64,6 +67,17 @@ def shown(page: Any, model_id: int) -> None:
     page.wait_for_function(
         "id => (document.querySelector('#cm_head [data-cm-choice]')?.dataset.cmChoice || '').split(':')[2] === String(id)", arg=model_id
     )
+
+
+def arrive(page: Any, line: Any, url: str = "") -> None:
+    """Load the page (anew) and show our tab on a calm line, because without gradio's own scripts there is no page; then let the line be bad."""
+    line.calm()
+    page.goto(url or line.url)
+    open_tab(page)
+    page.wait_for_function(WHOLE, timeout=30_000)
+    page.wait_for_selector(CONNECTED, timeout=30_000)
+    line.reset_between(2, 6)
+    line.idle(10)
 
 
 def reload(page: Any) -> None:

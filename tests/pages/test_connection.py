@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error as PlaywrightError
 
 from demo import files
 from demo.server import DemoServer
@@ -32,11 +31,7 @@ EXTRA = FIRST + COUNT * len(WITH_A_FILE)
 DOWNLOAD_SECONDS = 10.0
 SIDE_BY_SIDE = 4  # models that one registration asks for at a time
 ENDED = ("done", "failed", "cancelled")
-CONSOLE = ("ERR_CONNECTION_", "ERR_EMPTY_RESPONSE", "ERR_SOCKET_NOT_CONNECTED")
-LOADED = ("document", "script", "stylesheet")
-WHOLE = """() => window.civitaiManager && window.civitaiManager.page && ["#cm_links textarea", "#cm_register", "#cm_choice", "#cm_version input",
-    "#cm_note", "#cm_download", ".cm-tray"].every((one) => document.querySelector(one))"""
-CONNECTED = "#civitai_manager.cm-ready .cm-connection:not(.cm-lost):has-text('Connected')"
+CONSOLE = ("ERR_CONNECTION_", "ERR_EMPTY_RESPONSE", "ERR_SOCKET_NOT_CONNECTED", "ERR_INCOMPLETE")
 numbers = itertools.count()
 
 
@@ -53,36 +48,11 @@ class Scene:
         app.register(str(self.model))
         demo.forget()
         self.before = {view["id"] for view in app.jobs()}
-        self.disturb()
         self.page = browser.page()
-        self.arrive(self.page)
+        steps.arrive(self.page, line)
         self.watch = steps.Watch(self.page)
 
-    def disturb(self) -> None:
-        self.line.reset_between(2, 6)
-        self.line.idle(10)
-
     # -- what a person does
-
-    def arrive(self, page: Any, again: bool = False) -> None:
-        """Open (or reload) the page until it is whole, as a person does: while it loads, gradio's own scripts may be cut."""
-        cut: list[str] = []
-        page.on("requestfailed", lambda request: cut.append(request.url) if request.resource_type in LOADED else None)
-        for _ in range(5):
-            heard = len(self.browser.errors)
-            cut.clear()
-            try:
-                page.reload() if again else page.goto(self.line.url)
-                until(lambda: cut or page.evaluate(WHOLE), 20, "the page")
-                if not cut:
-                    open_tab(page)
-                    page.wait_for_selector(CONNECTED, timeout=15_000)
-                    return
-            except (PlaywrightError, AssertionError) as error:
-                cut.append(str(error))
-            print(f"not whole: {cut}")
-            del self.browser.errors[heard:]
-        raise AssertionError("the page did not load")
 
     def download(self) -> None:
         """Press Download. Civitai's line breaks at a third of the file; the rest drips."""
@@ -250,7 +220,7 @@ def test_an_outage(scene: Scene) -> None:
     scene.paste([EXTRA])
     scene.page.wait_for_selector(".cm-connection.cm-lost:has-text('Reconnecting'):has-text('1 kept')", timeout=10_000)
     assert not scene.line.is_up and len(scene.jobs()) == 2
-    scene.page.wait_for_selector(CONNECTED, timeout=30_000)
+    scene.page.wait_for_selector(steps.CONNECTED, timeout=30_000)
     scene.pasted()
     refused = [error for error in scene.browser.errors if "ERR_CONNECTION_REFUSED" in error]
     assert 0 < len(refused) < 20, "the page asks now and then, not all the time"
@@ -260,7 +230,7 @@ def test_an_outage(scene: Scene) -> None:
 
 def test_a_refresh(scene: Scene) -> None:
     scene.start()
-    scene.arrive(scene.page, again=True)
+    steps.arrive(scene.page, scene.line)
     scene.watch.begin()
     scene.page.wait_for_selector(".cm-tray-summary:has-text('2 running')", timeout=2_000)
     scene.check()
@@ -272,7 +242,7 @@ def test_a_second_browser(scene: Scene) -> None:
     scene.start()
     before = {view["id"]: percent(view) for view in scene.jobs()}
     other = scene.browser.page()
-    scene.arrive(other)
+    steps.arrive(other, scene.line)
     watch = steps.Watch(other)
     open_tray(other)
     for job, least in before.items():
@@ -291,17 +261,15 @@ def test_the_tab_closed_and_opened_after_the_end(scene: Scene) -> None:
     scene.page.close()
     scene.end(2)
     scene.page = scene.browser.page(context=scene.page.context)
-    scene.line.calm()  # what a page tells before it turns out not to be whole is told too
-    scene.arrive(scene.page)
+    steps.arrive(scene.page, scene.line)
     scene.watch = steps.Watch(scene.page)
     told = scene.page.locator(".cm-meanwhile", has_text="2 jobs ended while this page was away: done: ")
     told.wait_for(timeout=2_000)
     for view in scene.jobs():
         assert (told.text_content() or "").count(view["title"]) == 1
-    scene.arrive(scene.page, again=True)
+    steps.arrive(scene.page, scene.line)
     scene.watch.begin()
     assert not told.is_visible()
-    scene.disturb()
     steps.open_model(scene.page, scene.model)
     scene.check()
     scene.check_host()
@@ -315,7 +283,7 @@ def test_kill_and_start(scene: Scene) -> None:
     assert 4 < len(noted) < COUNT
     scene.page.wait_for_selector(".cm-connection.cm-lost:has-text('Reconnecting')", timeout=15_000)
     scene.app.start()
-    scene.page.wait_for_selector(CONNECTED, timeout=30_000)
+    scene.page.wait_for_selector(steps.CONNECTED, timeout=30_000)
     scene.check(once=noted)
     assert scene.line.refused
     scene.check_host()
