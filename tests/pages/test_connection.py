@@ -1,7 +1,7 @@
 """Nothing that a person started is lost to the connection: fifty registrations and a download behind a line that breaks every few seconds.
 
 In the app shaped like the host on gradio 3.41.2 and 4.40, alone on the current one. Always: every connection is reset at an age of 2 to 6
-seconds, and an idle one after 10; and Civitai's own line breaks once under the file.
+seconds, and an idle one after 10, from the moment at which the page is loaded; and Civitai's own line breaks once under the file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Scene:
         self.models = [FIRST + COUNT * number + at for at in range(COUNT)]
         self.model = WITH_A_FILE[number]
         version = demo.catalogue.model(self.model)["modelVersions"][0]  # type: ignore[index]
-        self.version, self.file = version["id"], version["files"][0]["id"]
+        self.file = version["files"][0]["id"]
         app.register(str(self.model))
         demo.forget()
         self.before = {view["id"] for view in app.jobs()}
