@@ -76,6 +76,9 @@ class Work:
     def __init__(self, seconds: float) -> None:
         self.end = time.monotonic() + seconds
 
+    def started(self, ticket: str) -> str:
+        return ticket
+
     def view(self, job_id: str) -> Any:
         state = "done" if time.monotonic() > self.end else "running"
         return SimpleNamespace(state=state, done=0, total=0, bytes_done=0, bytes_total=0, text=f"waiting for {job_id}", title="")
@@ -83,13 +86,6 @@ class Work:
     def wait(self, job_id: str, timeout: float) -> Any:
         time.sleep(timeout)
         return self.view(job_id)
-
-
-def starting(seconds: float) -> tuple[Callable[..., Any], dict[str, Any]]:
-    def begin(text: str, ticket: str) -> tuple[str, str]:
-        return text, f"started {text} {ticket}"
-
-    return native.start(begin, lambda: Work(seconds), native.Queueing(native=True))  # type: ignore[arg-type, return-value]
 
 
 def build() -> gr.Blocks:
@@ -120,8 +116,8 @@ def build() -> gr.Blocks:
         add("meet queued", hidden.click, meet, name, after[0], queue=None)
         add("injected queued", fields[0].select, injected, name, after[0], queue=None)
         for seconds in (1, 60):
-            handler, more = starting(seconds)
-            add(f"bar {seconds} queued", hidden.click, handler, name, after[0], ticket=ticket, **more)
+            handler = native.bar(lambda seconds=seconds: Work(seconds))
+            add(f"bar {seconds} queued", hidden.click, handler, ticket, after[0], queue=None, show_progress="full")
         # for a browser: what follows
         for button, handler in ((fail, failing("plain", 3)), (good, lambda name: tuple(name[:3].upper()))):
             first = add(f"{button.elem_id} first", button.click, handler, name, fields, queue=None)

@@ -27,6 +27,9 @@ class Jobs:
     def __init__(self, clock: Clock, look: Callable[[float], dict[str, Any]]) -> None:
         self.clock, self.begun, self.look = clock, clock.now, look
 
+    def started(self, ticket: str) -> str:
+        return ticket if ticket != "joined" else ""
+
     def view(self, job_id: str) -> Any:
         base = {"state": "running", "done": 0, "total": 0, "bytes_done": 0, "bytes_total": 0, "text": "", "title": "Register one"}
         return SimpleNamespace(**{**base, **self.look(self.clock.now - self.begun)})
@@ -73,15 +76,14 @@ def test_a_broken_bar_breaks_nothing(failure: BaseException) -> None:
     def broken(*_arguments: Any, **_options: Any) -> None:
         raise failure
 
-    handler, _ = native.start(lambda text, ticket: (ticket, f"started {text}"), lambda: Jobs(Clock(), lambda passed: {}), Queueing(True))  # type: ignore[arg-type, return-value]
-    assert handler("a", "t", broken) == "started a"
-    assert handler("a", "t", None) == "started a"
+    handler = native.bar(lambda: Jobs(Clock(), lambda passed: {}))  # type: ignore[arg-type, return-value]
+    assert handler("t", broken) == gr.update()
+    assert handler("t", None) == gr.update()
 
     def gone() -> Any:
         raise failure
 
-    handler, _ = native.start(lambda text, ticket: (ticket, f"started {text}"), gone, Queueing(True))
-    assert handler("a", "t", lambda *_arguments, **_options: None) == "started a"
+    assert native.bar(gone)("t", lambda *_arguments, **_options: None) == gr.update()
 
 
 class NoTruth:
@@ -103,31 +105,20 @@ class NoTruth:
 def test_a_progress_is_never_asked_whether_it_is_true() -> None:
     progress = NoTruth()
     jobs: Any = Jobs(Clock(), lambda passed: {"state": "done"})
-    handler, _ = native.start(lambda: ("job", "told"), lambda: jobs, Queueing(True))
-    assert handler(progress) == "told" and progress.calls == 1
+    assert native.bar(lambda: jobs)("t", progress) == gr.update() and progress.calls == 1
 
 
-def test_a_refusal_is_not_hidden_by_the_bar() -> None:
-    def refuse() -> Any:
-        raise ValueError("no")
-
-    handler, _ = native.start(refuse, lambda: None, Queueing(True))  # type: ignore[arg-type, return-value]
-    with pytest.raises(ValueError):
-        handler(None)
+def test_a_press_that_joined_an_equal_job_has_no_bar() -> None:
+    progress = NoTruth()
+    jobs: Any = Jobs(Clock(), lambda passed: {})
+    native.bar(lambda: jobs)("joined", progress)
+    assert progress.calls == 0
 
 
-def test_the_parameter_exists_only_while_the_setting_is_on() -> None:
-    def begin(text: str, ticket: str) -> tuple[str, str]:
-        return "", ""
-
-    quiet, nothing = native.start(begin, lambda: None, Queueing(False, 3))  # type: ignore[arg-type, return-value]
-    assert list(inspect.signature(quiet).parameters) == ["text", "ticket"] and nothing == {}
-    bar, more = native.start(begin, lambda: None, Queueing(True))  # type: ignore[arg-type, return-value]
-    guarded = handlers.guard(bar, 1, action="a")
-    for handler in (bar, guarded):
-        assert list(inspect.signature(handler).parameters) == ["text", "ticket", "progress"]
-        assert isinstance(inspect.signature(handler).parameters["progress"].default, gr.Progress)
-    assert more["queue"] is not False
+def test_gradio_finds_the_parameter_through_the_guard() -> None:
+    guarded = handlers.guard(native.bar(not_asked), 1, action="a")
+    assert list(inspect.signature(guarded).parameters) == ["ticket", "progress"]
+    assert isinstance(inspect.signature(guarded).parameters["progress"].default, gr.Progress)
 
 
 def not_asked() -> Any:
@@ -138,12 +129,13 @@ def events(page: gr.Blocks) -> list[dict[str, Any]]:
     return [event for event in page.get_config_file()["dependencies"] if event.get("backend_fn")]
 
 
-def test_only_registering_and_testing_the_key_go_into_the_queue() -> None:
+def test_only_the_bar_goes_into_the_queue() -> None:
     page = tab.build(not_asked, Queueing(True, 3))
     ids = {component["id"]: component["props"].get("elem_id") for component in page.get_config_file()["components"]}
     queued = [event for event in events(page) if event["queue"] is not False]
     assert [[ids[number] for number in event["outputs"]] for event in queued].count(["cm_test_result"]) == 1
     assert len(queued) == 3 and all(event["show_progress"] != "hidden" for event in queued)
+    assert all([ids[number] for number in event["inputs"]] == ["cm_ticket"] for event in queued), "what starts a job is not in the queue"
     functions = [function for function in page.fns.values() if function.queue is not False]
     assert {(function.concurrency_limit, function.concurrency_id) for function in functions} == {(3, "civitai_manager")}
     assert not {"cm_links"} & {ids[number] for event in queued for number in event["outputs"]}, "the bar would cover the link box"
@@ -162,7 +154,7 @@ def test_without_the_setting_nothing_follows_a_progress() -> None:
 def test_each_start_carries_a_ticket_as_its_last_input() -> None:
     page = tab.build(not_asked)
     ids = {component["id"]: component["props"].get("elem_id") for component in page.get_config_file()["components"]}
-    starts = [event for event in events(page) if "cm_ticket" in [ids[number] for number in event["inputs"]]]
+    starts = [event for event in events(page) if "cm_ticket" in [ids[number] for number in event["inputs"]] and event["queue"] is False]
     assert sorted(ids[event["targets"][0][0]] for event in starts) == ["cm_download", "cm_links", "cm_refresh", "cm_register", "cm_test_key"]
     for event in starts:
         assert ids[event["inputs"][-1]] == "cm_ticket" and f"v.slice(0, {len(event['inputs']) - 1})" in event["js"]

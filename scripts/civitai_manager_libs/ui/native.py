@@ -1,14 +1,13 @@
 """gradio's own progress bar, for what usually ends quickly. The only module that knows ``gr.Progress``, and one exists only while its setting is on:
 with such a parameter anywhere, a WebUI that was started with ``--no-gradio-queue`` does not come up.
 
-The bar is a guest: the job runs without it, the event ends after four seconds at most, and the tray goes on. So the price is small, but it is
-one (the setting says which): while the event is open, a broken stream can stop the page's queue on gradio 4 and 5.
+The bar is a guest, in an event of its own: the job was started outside the queue and runs without it, the event ends after four seconds at most,
+and the tray goes on. So the price is small, but it is one (the setting says which): while the event is open, a broken stream can stop the page's
+queue on gradio 4 and 5.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import gradio as gr
 
 from ..jobs.board import FINISHED
+from . import compat
 
 if TYPE_CHECKING:
     from ..jobs.board import View
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SECONDS = 4.0  # for the whole event
 EVERY = 1.5  # the longest silence while it shows; two seconds are promised
+PRESSED = '() => [(window.civitaiManager && window.civitaiManager.pressed) || ""]'  # the ticket of the last press of this page
 STEP = 0.1  # between two looks at the job; they are looks at memory
 
 
@@ -37,38 +38,33 @@ class Queueing(NamedTuple):
 NOT_NATIVE = Queueing()
 
 
-def start(begin: Callable[..., tuple[str, Any]], jobs: Callable[[], Engine], queueing: Queueing) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """A handler that starts a job, and what else it is bound with. ``begin(*inputs)`` gives the job's id and what the page is told."""
-    if not queueing.native:
+def show_bar(bind: Callable[..., Any], pressed: Any, place: Any, ticket: Any, jobs: Callable[[], Engine], queueing: Queueing) -> None:
+    """Let the bar be drawn on ``place`` after the event ``pressed`` has started a job. It is an event of its own: the start is not in the queue."""
+    if queueing.native:
+        options = {"js": PRESSED, "on_error": "keep", "queue": None, "show_progress": "full"}  # None: the host's queue as it is
+        bind(pressed.success, bar(jobs), ticket, place, action="show the progress", **options)
 
-        @functools.wraps(begin)
-        def quiet(*inputs: Any) -> Any:
-            return begin(*inputs)[1]
 
-        return quiet, {}
+def bar(jobs: Callable[[], Engine]) -> Callable[..., Any]:
+    """The handler: it shows the progress of the job of a press (its ticket), and changes nothing."""
 
-    def shown(*inputs: Any) -> Any:  # gradio adds the progress as the last one
-        until = time.monotonic() + SECONDS
-        *values, progress = inputs
-        job_id, told = begin(*values)
+    def progress_bar(ticket: str, progress: Any = gr.Progress()) -> Any:  # noqa: B008 - gradio looks for it there
         if progress is not None:  # never "if progress": that asks for its length, an IndexError on gradio 3 and 4
-            follow(jobs, job_id, progress, until)
-        return told
+            follow(jobs, ticket, progress, time.monotonic() + SECONDS)
+        return compat.keep(1)
 
-    functools.update_wrapper(shown, begin)
-    signature = inspect.signature(begin)
-    bar = inspect.Parameter("progress", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=gr.Progress())
-    shown.__dict__["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), bar])
-    return shown, {"queue": None, "show_progress": "full"}  # None: the host's queue as it is
+    return progress_bar
 
 
-def follow(jobs: Callable[[], Engine], job_id: str, progress: Callable[..., Any], until: float, clock: Callable[[], float] = time.monotonic) -> None:
-    """Show the job's progress at once, on change and every two seconds, until it has ended or the time is over. Nothing that fails here matters."""
+def follow(jobs: Callable[[], Engine], ticket: str, progress: Callable[..., Any], until: float, clock: Callable[[], float] = time.monotonic) -> None:
+    """Show the progress of a press's job at once, on change and every two seconds, until it has ended or the time is over. A press that joined an
+    equal job has none of its own, and no bar. Nothing that fails here matters."""
     told: tuple[float, str] | None = None
     last = clock()
     try:
         engine = jobs()
-        while True:
+        job_id = engine.started(ticket)
+        while job_id:
             view, now = engine.view(job_id), clock()
             shown = (fraction(view), view.text or view.title)
             if shown != told or now - last >= EVERY:

@@ -106,8 +106,8 @@ class SettingsView:
         bind(page.load, self.load, None, self.outputs, action="show the settings", on_error="keep")
         shown = [self.saved, *self.outputs]
         bind(self.save.click, self.store, [self.basis, *self.fields.values()], shown, action="save the settings")
-        handler, queued = native.start(self.start_test, lambda: self.application().jobs, self.queueing)
-        bind(self.test.click, handler, None, self.test_result, action="test the key", ticket=ticket, **queued)
+        pressed = bind(self.test.click, self.start_test, None, self.test_result, action="test the key", ticket=ticket)
+        native.show_bar(bind, pressed, self.test_result, ticket, lambda: self.application().jobs, self.queueing)
         for name, button in self.removers.items():
             bind(button.click, self._remover(name), None, shown, action=f"remove {name}")
 
@@ -159,6 +159,5 @@ class SettingsView:
         remove.__qualname__ = f"SettingsView.remove_{name}"
         return remove
 
-    def start_test(self, ticket: str) -> tuple[str, str]:
-        job = self.application().test_key(ticket=ticket or "")
-        return job, render.job(job, "Asking Civitai…")
+    def start_test(self, ticket: str) -> str:
+        return render.job(self.application().test_key(ticket=ticket or ""), "Asking Civitai…")

@@ -94,14 +94,9 @@ def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIV
     """The tab's Blocks; nothing is asked of the application before a page opens. Its outermost element has the id ``civitai_manager``."""
     bind = functools.partial(handlers.bind, secrets=functools.partial(secrets_of, application), limit=queueing.limit)
 
-    def start(text: str, ticket: str) -> tuple[str, Any]:
+    def start(text: str, ticket: str) -> tuple[Any, str]:
         """Register what is in the link box; it is emptied only when something was recognised."""
-        job = application().register(text or "", ticket=ticket or "")
-        return job, (text if queueing.native else gr.update(value=""), render.job(job, ""))
-
-    def emptied(text: str, sent: str) -> Any:
-        """Some seconds later, so only when nothing else was typed meanwhile."""
-        return gr.update(value="") if text == sent else gr.update()
+        return gr.update(value=""), render.job(application().register(text or "", ticket=ticket or ""), "")
 
     def told() -> str:
         return render.notices(application().notices)
@@ -128,13 +123,9 @@ def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIV
         compat.html(mount("tray", "Jobs"), "cm_tray")
         started = compat.html("", "cm_started")
         # In the same block: each time that Blocks are left, gradio builds a whole server application.
-        handler, queued = native.start(start, lambda: application().jobs, queueing)
-        # gradio's bar covers what it is drawn on: not the link box, which is emptied afterwards then.
-        sent = gr.Textbox(elem_id="cm_sent", label="sent", show_label=False, container=False) if queueing.native else links
         for press in (register.click, links.submit):
-            first = bind(press, handler, links, [sent, started], action="register", ticket=ticket, **queued)
-            if queueing.native:
-                bind(first.success, emptied, [links, sent], links, action="empty the link box", on_error="keep")
+            pressed = bind(press, start, links, [links, started], action="register", ticket=ticket)
+            native.show_bar(bind, pressed, started, ticket, lambda: application().jobs, queueing)
         bind(page.load, told, None, notices, action="show the notices", on_error="keep")
         compat.run_on_load(page, loader())
     return page
