@@ -55,7 +55,10 @@
         method: "POST", headers: {"X-Civitai-Manager": "1", "Content-Type": "application/json"}, body: JSON.stringify(body || {}),
     }, 15000);
     // One press, one ticket: a request that is sent twice starts one job. Not randomUUID: that is missing on plain http.
-    cm.ticket = () => [...crypto.getRandomValues(new Uint8Array(6))].map((value) => value.toString(16).padStart(2, "0")).join("");
+    cm.ticket = function () {
+        cm.pressed = [...crypto.getRandomValues(new Uint8Array(6))].map((value) => value.toString(16).padStart(2, "0")).join("");
+        return cm.pressed;
+    };
     cm.sentence = (error) => error instanceof Refusal ? error.sentence : "The server does not answer. It is tried again by itself; nothing is lost.";
 
     // Nodes. Text always goes through textContent, so no text from outside can become markup.

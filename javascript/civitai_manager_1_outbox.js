@@ -15,20 +15,32 @@
 
     class NotReached extends Error {}
     const fetchIt = window.fetch;
-    const entries = [];         // {attempt, key, acts, tries, flying, heard, waiting: [{resolve, reject}]}, oldest first
+    const entries = [];         // {attempt, key, acts, saved, tries, flying, heard, waiting: [{resolve, reject}]}, oldest first
+    const held = new Set();     // what a person started and the server has not answered, as ``saved`` tells it: remembered over a reload of the page
     let flushing = false;
 
     // ``acts``: a person started something, so its number is told; what only shows something is not worth a word.
     cm.outbox = {entries: entries, count: () => entries.filter((entry) => entry.acts).length};
 
+    function hold(entry) { if (entry.saved) { held.add(entry.saved); cm.remember("outbox", [...held]); } }
+    function release(entry) { if (held.delete(entry.saved)) { cm.remember("outbox", [...held]); } }
+
     const lost = () => Boolean(cm.connection) && !cm.connection.ok;
 
     // ``attempt(entry)`` sends once; it throws NotReached when the server was not reached. Of entries with the same ``key`` only the last is sent.
     // ``early()``: what the asker is told when its request is kept, instead of waiting; ``late(answer)`` then gets the answer. Without it nothing is kept.
+    const made = (attempt, options) => Object.assign({attempt: attempt, key: "", acts: true, saved: null, tries: 0, flying: false, heard: 0, waiting: []}, options);
     async function deliver(attempt, options) {
-        const entry = Object.assign({attempt: attempt, key: "", acts: true, tries: 0, flying: false, heard: 0, waiting: []}, options);
+        const entry = made(attempt, options);
+        hold(entry);
         if (!entries.length && !lost()) {
-            try { return await once(entry); } catch (error) { if (!(error instanceof NotReached)) { throw error; } }
+            try {
+                const answer = await once(entry);
+                release(entry);
+                return answer;
+            } catch (error) {
+                if (!(error instanceof NotReached)) { release(entry); throw error; }
+            }
         }
         return new Promise((resolve, reject) => {
             if (entry.early) {
@@ -66,6 +78,7 @@
                     entry.flying = false;
                 }
                 entries.splice(entries.indexOf(entry), 1);
+                release(entry);
                 entry.waiting.forEach(settle);
                 cm.emit("outbox");
                 cm.hurry();
@@ -84,7 +97,7 @@
         if (error.ours) { return error.told.code === "busy" && starting(entry); }
         return error.status === 200 || unreached(error.status, entry);  // 200: an answer that was cut off
     }
-    cm.post = (path, body) => deliver(async (entry) => {
+    const posting = (path, body) => async function (entry) {
         try {
             return await cm.postOnce(path, body);
         } catch (error) {
@@ -93,7 +106,8 @@
             if (entry.tries > 1 && /^jobs\//.test(path) && error.ours && error.status < 500) { return {ok: true}; }
             throw error;
         }
-    });
+    };
+    cm.post = (path, body) => deliver(posting(path, body), {saved: body && body.ticket ? {path: path, body: body} : null});
 
     // -- events of gradio: which are ours, by the page's own description of itself
     function describe(config) {
@@ -227,6 +241,26 @@
         const event = body && Number.isInteger(body.fn_index) ? (await known()).get(body.fn_index) : null;
         if (!event) { return fetchIt.apply(this, request); }
         const key = event.shows ? "event " + body.fn_index : "";
-        return deliver(ask(request, body, event), Object.assign({key: key, acts: !event.shows}, unblocked(event, body)));
+        const saved = event.starts ? {address: new URL(String(address), window.location.href).href, event: event.name, body: body} : null;
+        return deliver(ask(request, body, event), Object.assign({key: key, acts: !event.shows, saved: saved}, unblocked(event, body)));
     };
+
+    // The page was loaded anew before the server had answered: what was started then is sent by this one, with the same ticket. Its job appears in the
+    // tray, and only a refusal has to be told.
+    function again(saved) {
+        const refused = {resolve: async (answer) => { if (answer instanceof Response && answer.status !== 200) { cm.say((await answer.json().catch(() => ({}))).error || "It was refused."); } },
+            reject: (error) => cm.say(cm.sentence(error))};
+        const attempt = saved.path ? posting(saved.path, saved.body) : async function (entry) {
+            const event = [...(await known())].find(([, one]) => one.name === saved.event);
+            if (!event) { return json(GONE, 500); }
+            const body = Object.assign({}, saved.body, {fn_index: event[0]});
+            const init = {method: "POST", headers: {"Content-Type": "application/json"}, credentials: "same-origin", body: JSON.stringify(body)};
+            return ask([saved.address, init], body, event[1])(entry);
+        };
+        const entry = made(attempt, {saved: saved, waiting: [refused]});
+        hold(entry);
+        entries.push(entry);
+    }
+    const before = cm.recall("outbox", []);
+    if (Array.isArray(before)) { before.filter((saved) => saved && saved.body).forEach(again); }
 })();

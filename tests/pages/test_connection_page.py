@@ -83,6 +83,32 @@ def test_what_is_pressed_while_the_server_is_down_happens_once_when_it_is_back(o
     check_errors(browser)
 
 
+def test_what_is_kept_outlives_the_page(own_app: Any, browser: Any) -> None:
+    """Left, or loaded anew, before the server had answered: the next page of this browser tab sends it, once."""
+    app = own_app
+    pressed, dropped = (SPECIAL[name].model_id for name in ("gguf_variants", "vae_beside"))
+    page, _ = opened(browser, app)
+    app.kill()
+    lost(page)
+    steps.register(page, str(pressed))
+    drop(page, str(dropped))
+    page.wait_for_selector(".cm-connection:has-text('2 kept')")
+    page.goto("about:blank")
+    app.start()
+    page.goto(app.url)
+    open_tab(page)
+    watch = steps.Watch(page)
+    for model_id in (pressed, dropped):
+        until(lambda model_id=model_id: [view["state"] for view in registrations(app, model_id)] == ["done"], 60, "one registration")
+    page.wait_for_function("() => window.civitaiManager.outbox.entries.length === 0 && window.civitaiManager.recall('outbox', []).length === 0")
+    steps.reload(page)
+    page.wait_for_timeout(1500)
+    assert [len(registrations(app, model_id)) for model_id in (pressed, dropped)] == [1, 1], "not once more"
+    watch.begin()
+    watch.check()
+    check_errors(browser)
+
+
 def test_an_answer_that_does_not_arrive_does_not_start_it_twice(own_app: Any, browser: Any) -> None:
     """The first time the server gets the request and the page gets nothing; gradio's own and our own route."""
     app, model = own_app, SPECIAL["medium_file"].model_id
