@@ -17,7 +17,7 @@ from .actions import account, destination, download, rebuild, register, thumbnai
 from .actions.services import Services
 from .catalog.database import Database
 from .catalog.files import Files
-from .catalog.models import Models
+from .catalog.models import EVERYTHING, Models, Wanted
 from .civitai.client import Client
 from .civitai.transport import Transport
 from .errors import NotFound
@@ -121,14 +121,10 @@ class Application:
 
     # -- what can be looked at
 
-    def cards(
-        self, query: str = "", offset: int = 0, limit: int = 200, type: str = "", base: str = "", state: str = "", sort: str = "registered"
-    ) -> dict[str, Any]:
+    def cards(self, wanted: Wanted = EVERYTHING, *, offset: int = 0, limit: int = 200) -> dict[str, Any]:
         """A window of the library for the grid: total, offset, items (cards), and the revision that it is of."""
         revision = self.services.models.revision()
-        cards, total = self.services.models.cards(
-            query, type=type, base=base, state=state, sort=sort, offset=max(0, offset), limit=max(1, min(limit, 1000))
-        )
+        cards, total = self.services.models.cards(wanted, offset=max(0, offset), limit=max(1, min(limit, 1000)))
         return {"total": total, "offset": offset, "items": msgspec.to_builtins(cards), "revision": revision}
 
     def facets(self) -> dict[str, list[str]]:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from .actions import register, views
 from .application import Application
+from .catalog.models import Wanted
 from .civitai.payloads import human_size
 from .errors import CivitaiManagerError, NotALink, NotFound, UsageError, explain
 from .jobs.board import View
@@ -154,7 +155,7 @@ def run_list(application: Application, arguments: argparse.Namespace) -> int:
     query = " ".join(arguments.query)
     items: list[dict[str, Any]] = []
     while True:
-        page = application.cards(query, offset=len(items), limit=1000, sort="name")
+        page = application.cards(Wanted(query=query, sort="name"), offset=len(items), limit=1000)
         items += page["items"]
         if len(items) >= page["total"] or not page["items"]:
             break

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from civitai_manager_libs.application import Application
 from civitai_manager_libs.catalog.database import MIGRATIONS, Database
+from civitai_manager_libs.catalog.models import Wanted
 from civitai_manager_libs.errors import CivitaiManagerError, NotWritable
 from disk.mounts import run_on_mount
 from support import ROOT, done, make_application, sha256, until
@@ -77,7 +78,7 @@ def test_garbage_is_set_aside_and_the_library_comes_back_from_sidecars(furnished
         assert aside.read_bytes() == garbage
         assert len(application.notices) == 1 and aside.name in application.notices[0] and "not touched" in application.notices[0]
         assert rebuilt(application) == {"saved": 0, "described": 2, "files": 2}
-        cards = application.cards(sort="name")["items"]
+        cards = application.cards(Wanted(sort="name"))["items"]
         assert {card["id"] for card in cards} == {case.model_id for case in DOWNLOADED}
         assert all(card["state"] == "downloaded" and card["thumbnail"] for card in cards)
         view = application.model_view(DOWNLOADED[0].model_id)
@@ -134,7 +135,7 @@ def test_what_is_still_readable_is_saved_with_date_and_note(furnished: tuple[Pat
         view = application.model_view(FIRST[0])
         assert view is not None and (view["note"], view["registered"]) == ("keep me", "2020-02-02T00:00:00+00:00")
         assert view["thumbnail"] and application.thumbnail(FIRST[0]) is not None
-        assert application.cards(state="downloaded")["total"] == 2
+        assert application.cards(Wanted(state="downloaded"))["total"] == 2
     finally:
         application.close()
     check_untouched(files)
@@ -203,7 +204,7 @@ def test_damage_met_while_running_is_said_and_mended_by_the_next_start(furnished
             application = reopened(folder, demo)
         assert len(application.notices) == 1
         rebuilt(application)
-        assert application.cards(state="downloaded")["total"] == 2
+        assert application.cards(Wanted(state="downloaded"))["total"] == 2
     finally:
         application.close()
     check_untouched(files)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from civitai_manager_libs.catalog.database import Database
 from civitai_manager_libs.catalog.files import Files
-from civitai_manager_libs.catalog.models import Card, Entry, Models, VersionEntry
+from civitai_manager_libs.catalog.models import Card, Entry, Models, VersionEntry, Wanted
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def names(found: tuple[list[Card], int]) -> list[str]:
 
 def test_registering_again_refreshes_and_keeps_what_is_the_persons(models: Models) -> None:
     assert models.save(entry(1, "Old name"), {"id": 1, "name": "Old name"}) is True
-    models.set_own(1, "2020-01-02T03:04:05+00:00", "my note")
+    models.set_own(1, registered="2020-01-02T03:04:05+00:00", note="my note")
     models.set_thumbnail(1, "tag", "https://image", chosen=True)
     models.set_gone(1)
     assert models.save(entry(1, "New name", versions=[VersionEntry(11, {}), VersionEntry(10, {})]), {"id": 1, "name": "New name"}) is False
@@ -85,31 +85,31 @@ def test_search_wants_every_word_somewhere_in_any_case(models: Models) -> None:
     models.save(entry(2, "Hills at Night", creator="Bob"), {})
     models.save(entry(3, "STRASSE Ölfarbe"), {})
     models.save(entry(4, "100% wool_scarf \\ back"), {})
-    assert names(models.cards("HILLS")) == ["Hills at Night", "Watercolor Hills"]
-    assert names(models.cards("hills  bob")) == ["Hills at Night"]
-    assert names(models.cards("night hills")) == ["Hills at Night"]
-    assert names(models.cards("straße")) == ["STRASSE Ölfarbe"]
-    assert names(models.cards("ÖLFARBE")) == ["STRASSE Ölfarbe"]
-    assert names(models.cards("100%")) == ["100% wool_scarf \\ back"] and names(models.cards("%")) == ["100% wool_scarf \\ back"]
-    assert names(models.cards("l_s")) == ["100% wool_scarf \\ back"] and names(models.cards("l_scarx")) == []
-    assert names(models.cards("\\")) == ["100% wool_scarf \\ back"]
-    assert models.cards("hills'; DROP TABLE models; --") == ([], 0)
-    assert models.cards("  ")[1] == 4
+    assert names(models.cards(Wanted(query="HILLS"))) == ["Hills at Night", "Watercolor Hills"]
+    assert names(models.cards(Wanted(query="hills  bob"))) == ["Hills at Night"]
+    assert names(models.cards(Wanted(query="night hills"))) == ["Hills at Night"]
+    assert names(models.cards(Wanted(query="straße"))) == ["STRASSE Ölfarbe"]
+    assert names(models.cards(Wanted(query="ÖLFARBE"))) == ["STRASSE Ölfarbe"]
+    assert names(models.cards(Wanted(query="100%"))) == ["100% wool_scarf \\ back"] and names(models.cards(Wanted(query="%"))) == ["100% wool_scarf \\ back"]
+    assert names(models.cards(Wanted(query="l_s"))) == ["100% wool_scarf \\ back"] and names(models.cards(Wanted(query="l_scarx"))) == []
+    assert names(models.cards(Wanted(query="\\"))) == ["100% wool_scarf \\ back"]
+    assert models.cards(Wanted(query="hills'; DROP TABLE models; --")) == ([], 0)
+    assert models.cards(Wanted(query="  "))[1] == 4
 
 
 def test_filters_and_facets(models: Models, database: Database, tmp_path: Path) -> None:
     models.save(entry(1, type="LORA", base_models=["SDXL 1.0", "Pony"]), {})
     models.save(entry(2, type="Checkpoint", base_models=["Pony"]), {})
     models.save(entry(3, type="LORA", base_models=[]), {})
-    assert names(models.cards(type="LORA")) == ["Model 3", "Model 1"]
-    assert names(models.cards(base="Pony")) == ["Model 2", "Model 1"]
-    assert names(models.cards(type="LORA", base="Pony")) == ["Model 1"]
-    assert names(models.cards(type="lora'")) == []
+    assert names(models.cards(Wanted(type="LORA"))) == ["Model 3", "Model 1"]
+    assert names(models.cards(Wanted(base="Pony"))) == ["Model 2", "Model 1"]
+    assert names(models.cards(Wanted(type="LORA", base="Pony"))) == ["Model 1"]
+    assert names(models.cards(Wanted(type="lora'"))) == []
     assert models.facets() == {"types": ["Checkpoint", "LORA"], "bases": ["Pony", "SDXL 1.0"]}
     file = tmp_path / "x.safetensors"
     file.write_bytes(b"x")
     Files(database).add(file, "", model_id=2, version_id=20, file_id=200)
-    assert names(models.cards(state="downloaded")) == ["Model 2"] and names(models.cards(state="registered")) == ["Model 3", "Model 1"]
+    assert names(models.cards(Wanted(state="downloaded"))) == ["Model 2"] and names(models.cards(Wanted(state="registered"))) == ["Model 3", "Model 1"]
     assert [card.state for card in models.cards()[0]] == ["registered", "downloaded", "registered"]
     assert models.cards()[0][2].base_model == "SDXL 1.0"
 
@@ -120,10 +120,10 @@ def test_sorting(models: Models) -> None:
     ):  # fmt: skip
         models.save(entry(number, name, published=published), {})
         models.set_own(number, registered, "")
-    assert names(models.cards(sort="registered")) == ["Alpha", "gamma", "beta"]
-    assert names(models.cards(sort="name")) == ["Alpha", "beta", "gamma"]
-    assert names(models.cards(sort="published")) == ["gamma", "beta", "Alpha"]
-    assert names(models.cards(sort="name; DROP TABLE models")) == ["Alpha", "gamma", "beta"]
+    assert names(models.cards(Wanted(sort="registered"))) == ["Alpha", "gamma", "beta"]
+    assert names(models.cards(Wanted(sort="name"))) == ["Alpha", "beta", "gamma"]
+    assert names(models.cards(Wanted(sort="published"))) == ["gamma", "beta", "Alpha"]
+    assert names(models.cards(Wanted(sort="name; DROP TABLE models"))) == ["Alpha", "gamma", "beta"]
 
 
 def test_the_revision_grows_with_each_change(models: Models, database: Database, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_ten_thousand_cards_are_looked_at_through_a_window(models: Models, datab
     seen: list[int] = []
     begin = time.perf_counter()
     for offset in range(0, 10_000, 200):
-        cards, total = models.cards(sort="name", offset=offset, limit=200)
+        cards, total = models.cards(Wanted(sort="name", offset=offset, limit=200))
         assert total == 10_000 and len(cards) == 200
         seen += [card.id for card in cards]
     assert seen == list(range(1, 10_001)), "each once and in order"

@@ -59,7 +59,7 @@ def _from_catalog(services: Services, context: Context, damaged: Path) -> int:
             continue
         if services.models.row(model.id) is None:
             services.models.save(register.entry_of(model), saved.body)
-            services.models.set_own(model.id, saved.registered, saved.note)
+            services.models.set_own(model.id, registered=saved.registered, note=saved.note)
             _known_picture(services, model.id, saved.thumbnail_url, chosen=saved.thumbnail_chosen)
             count += 1
             context.update(done=count, text=model.name)

@@ -18,6 +18,7 @@ from .files import LocalFile
 log = logging.getLogger(__name__)
 
 MODEL = "SELECT b.body, m.registered, m.note, m.thumbnail_url, m.thumbnail_chosen FROM models m JOIN bodies b ON b.model_id = m.id WHERE m.id = ?"
+FILE = ("path", "size", "mtime_ns", "sha256", "model_id", "version_id", "file_id")  # in every version of the file
 
 
 class Saved(NamedTuple):
@@ -44,12 +45,11 @@ def models(path: Path) -> Iterator[Saved]:
 
 def files(path: Path) -> Iterator[LocalFile]:
     """Each record of a local file that is still readable; whether it holds is for the caller to see (``LocalFile.unchanged``)."""
-    columns = ", ".join(LocalFile.__struct_fields__)
     with _opened(path) as connection:
         for name in _values(connection, "SELECT path FROM local_files"):
-            for row in _rows(connection, f"SELECT {columns} FROM local_files WHERE path = ?", name):
+            for row in _rows(connection, f"SELECT {', '.join(FILE)} FROM local_files WHERE path = ?", name):
                 try:
-                    yield msgspec.convert(dict(zip(LocalFile.__struct_fields__, row, strict=True)), LocalFile)
+                    yield msgspec.convert(dict(zip(FILE, row, strict=True)), LocalFile)
                 except msgspec.ValidationError:
                     continue
 

@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ..catalog.models import Wanted
 from ..errors import Busy, CivitaiManagerError, NotFound, RemoteError, UnknownJob, UsageError, explain
 from . import access
 
@@ -71,6 +72,13 @@ def number(request: Request, name: str, default: int, low: int, high: int) -> in
         return default
 
 
+def wanted(request: Request) -> Wanted:
+    """Which models a request is about; what makes no sense does not filter."""
+    query = request.query_params
+    chosen = {name: query[name][:100] for name in ("type", "base", "state", "collection", "sort") if query.get(name)}
+    return Wanted(query=query.get("q", "")[:400], hide=number(request, "hide", 0, 0, 32), **chosen)
+
+
 async def with_text(request: Request, name: str, act: Callable[[str], Any]) -> Response:
     """What ``act`` makes of the text under ``name`` in the JSON body of a state-changing request, in a worker thread; refusals as JSON errors."""
     reason = access.refusal(request)
@@ -102,11 +110,9 @@ class Routes:
         return answer(lambda: self.application().jobs.changes(since, boot))
 
     def cards(self, request: Request) -> Response:
-        """GET cards?q=&offset=&limit=&type=&base=&state=&sort=: one page of the library."""
-        query = request.query_params
-        window: dict[str, Any] = {"offset": number(request, "offset", 0, 0, 1 << 31), "limit": number(request, "limit", 200, 1, 500)}
-        chosen: dict[str, Any] = {name: query[name][:60] for name in ("type", "base", "state", "sort") if query.get(name)}
-        return answer(lambda: self.application().cards(query=query.get("q", "")[:400], **window, **chosen))
+        """GET cards?q=&offset=&limit=&type=&base=&state=&collection=&hide=&sort=: one page of the library (``catalog.models.Wanted``)."""
+        window = {"offset": number(request, "offset", 0, 0, 1 << 31), "limit": number(request, "limit", 200, 1, 500)}
+        return answer(lambda: self.application().cards(wanted(request), **window))
 
     def facets(self, request: Request) -> Response:
         """GET facets: the types and base models that occur, for the filters."""
