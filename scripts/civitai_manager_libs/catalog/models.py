@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+import threading
 import zlib
+from array import array
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,13 +19,14 @@ import msgspec
 
 from . import query as queries
 from .database import Database, bump, decoded, utc_now, value
-from .settle import settle, unsettled
+from .settle import chunked, settle, unsettled
+from .texts import key, plain
 
 log = logging.getLogger(__name__)
 
 SORTS = {
     "registered": "m.registered DESC, m.id DESC",
-    "name": "m.name COLLATE NOCASE, m.id",
+    "name": "m.ordering, m.id",
     "published": "m.published DESC, m.id DESC",
     "downloads": "m.downloads DESC, m.id DESC",
     "liked": "m.thumbs DESC, m.id DESC",
@@ -30,8 +34,7 @@ SORTS = {
     "size": "m.bytes DESC, m.id DESC",
     "used": "m.used DESC, m.id DESC",
 }
-LEVEL_BITS = (1, 2, 4, 8, 16)
-"""PG, PG-13, R, X, XXX. 0 is unrated and counts as the strictest."""
+KEPT = 8  # answers of which the ids are kept until something changes: the next windows of the same view cost nothing
 
 
 class VersionEntry(msgspec.Struct):
@@ -93,7 +96,8 @@ class Card(msgspec.Struct):
 
 
 class Wanted(msgspec.Struct, kw_only=True, frozen=True):
-    """What the grid is asked for. Empty fields do not filter. ``state``: of ``query.STATES``; ``hide``: the highest NSFW bit that is shown, 0 all."""
+    """What the grid is asked for. Empty fields do not filter. ``state``: of ``query.STATES``; ``hide``: the highest NSFW bit that is shown, 0 all.
+    ``sort``: of ``SORTS``, or "collection" for the order within the one that is chosen."""
 
     query: str = ""
     type: str = ""
@@ -106,6 +110,10 @@ class Wanted(msgspec.Struct, kw_only=True, frozen=True):
 
 EVERYTHING = Wanted()
 
+SHOWN = (
+    "id", "name", "type", "creator", "nsfw", "nsfw_level", "base_models", "version_count", "thumbnail", "gone", "registered", "level",
+    "thumbnail_level", "blurhash", "favourite", "rating", "bytes", "here", "newer", "broken", "missing",
+)  # fmt: skip
 OWN = ("note", "favourite", "rating", "weight", "negative", "own_level", "follow", "pinned")
 """What a person may set on a model; no refresh touches it."""
 
@@ -113,6 +121,9 @@ OWN = ("note", "favourite", "rating", "weight", "negative", "own_level", "follow
 class Models:
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._lock = threading.Lock()
+        self._found: OrderedDict[Wanted, tuple[int, array[int]]] = OrderedDict()
+        self._facets: tuple[int, dict[str, Any]] | None = None
 
     def save(self, entry: Entry, body: dict[str, Any]) -> bool:
         """Insert or refresh; True when it is new. A refresh keeps all that is the person's: notes, tags, collections, a chosen thumbnail."""
@@ -133,25 +144,33 @@ class Models:
     def _save(self, db: sqlite3.Connection, entry: Entry, body: dict[str, Any]) -> bool:
         now = utc_now()
         columns = {
-            "id": entry.id, "name": entry.name, "type": entry.type, "creator": entry.creator, "nsfw": entry.nsfw, "nsfw_level": entry.nsfw_level,
-            "base_models": json.dumps(entry.base_models), "version_count": len(entry.versions), "published": entry.published, "search": entry.search,
-            "registered": now, "refreshed": now if entry.refreshed else "", "downloads": entry.downloads, "thumbs": entry.thumbs,
+            "id": entry.id, "name": plain(entry.name), "type": plain(entry.type), "creator": plain(entry.creator), "nsfw": entry.nsfw,
+            "nsfw_level": entry.nsfw_level, "base_models": json.dumps(entry.base_models), "version_count": len(entry.versions),
+            "published": plain(entry.published), "search": "", "registered": now, "refreshed": now if entry.refreshed else "",
+            "downloads": entry.downloads, "thumbs": entry.thumbs, "settled": 1,
         }  # fmt: skip
-        kept = ("id", "registered")
+        told = {  # what comes from elsewhere than Civitai does not undo what Civitai has said of it
+            "refreshed": "CASE excluded.refreshed WHEN '' THEN refreshed ELSE excluded.refreshed END",
+            "gone": "CASE excluded.refreshed WHEN '' THEN gone ELSE 0 END",
+        }
+        updates = {**{name: f"excluded.{name}" for name in columns if name not in ("id", "registered")}, **told}
         statement = (
             f"INSERT INTO models ({', '.join(columns)}) VALUES ({', '.join(':' + name for name in columns)}) "
-            "ON CONFLICT (id) DO UPDATE SET gone = 0, "
-            + ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kept)
+            f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = {made}' for name, made in updates.items())}"
         )
         packed = zlib.compress(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"), 6)
         new = db.execute("SELECT 1 FROM models WHERE id = ?", (entry.id,)).fetchone() is None
         db.execute(statement, columns)
         db.execute("INSERT INTO bodies VALUES (?, ?) ON CONFLICT (model_id) DO UPDATE SET body = excluded.body", (entry.id, packed))
+        db.execute(
+            "INSERT INTO texts (model_id, search) VALUES (?, ?) ON CONFLICT (model_id) DO UPDATE SET search = excluded.search",
+            (entry.id, plain(entry.search)),
+        )
         db.execute("DELETE FROM versions WHERE model_id = ?", (entry.id,))
         db.executemany(
             "INSERT OR REPLACE INTO versions (id, model_id, position, name, base_model, published, early_access) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
-                (version.id, entry.id, place, version.name, version.base_model, version.published, version.early_access)
+                (version.id, entry.id, place, plain(version.name), plain(version.base_model), plain(version.published), version.early_access)
                 for place, version in enumerate(entry.versions)
             ],
         )
@@ -160,9 +179,9 @@ class Models:
             [(version.id, file_id, sha256) for version in entry.versions for file_id, sha256 in version.files.items()],
         )
         db.execute("DELETE FROM bases WHERE model_id = ?", (entry.id,))
-        db.executemany("INSERT OR IGNORE INTO bases VALUES (?, ?)", [(entry.id, base) for base in entry.base_models])
+        db.executemany("INSERT OR IGNORE INTO bases VALUES (?, ?)", [(entry.id, plain(base)) for base in entry.base_models])
         db.execute("DELETE FROM tags WHERE model_id = ? AND own = 0", (entry.id,))
-        db.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?, 0)", [(tag, entry.id) for tag in entry.tags])
+        db.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?, 0, ?)", [(key(tag), entry.id, plain(tag)) for tag in entry.tags if key(tag)])
         return new
 
     def body(self, model_id: int) -> dict[str, Any] | None:
@@ -179,16 +198,22 @@ class Models:
         with self._db.reading() as db:
             return db.execute("SELECT * FROM models WHERE id = ?", (model_id,)).fetchone()
 
-    def ids(self, wanted: Wanted = EVERYTHING) -> list[int]:
-        """The ids of all that match, in their order."""
-        where, values = _where(wanted)
-        with self._db.reading() as db:
-            return [row[0] for row in db.execute(f"SELECT m.id FROM models m WHERE {where} ORDER BY {_order(wanted)}", values)]
-
     def unsettled(self, limit: int = 200) -> list[int]:
         """Models that an older version of this program wrote, and that are to be saved anew from their bodies."""
         with self._db.reading() as db:
             return unsettled(db, limit)
+
+    def keep_as_they_are(self, model_ids: Iterable[int]) -> None:
+        """These can not be saved anew: there is no body of theirs."""
+        with self._db.writing() as db:
+            model_ids = list(model_ids)
+            db.executemany("UPDATE models SET settled = 1 WHERE id = ?", [(model_id,) for model_id in model_ids])
+            settle(db, model_ids)
+            bump(db, "catalog")
+
+    def early(self) -> list[int]:
+        """Models with an update in early access, which may end at any time: settle them now and then."""
+        return self.ids(Wanted(state="early"))
 
     def settle(self, model_ids: Iterable[int | None]) -> None:
         """Sum up anew, because time has passed (early access ends) or an older program wrote them."""
@@ -265,7 +290,7 @@ class Models:
                 "negative = CASE negative WHEN '' THEN ? ELSE negative END, own_level = coalesce(own_level, ?), used = max(used, ?) WHERE id = ?",
                 (note, old["favourite"], old["rating"], old["weight"], old["negative"], old["own_level"], old["used"], model_id),
             )
-            db.execute("INSERT OR IGNORE INTO tags SELECT tag, ?, 1 FROM tags WHERE model_id = ? AND own = 1", (model_id, local_id))
+            db.execute("INSERT OR IGNORE INTO tags SELECT key, ?, 1, tag FROM tags WHERE model_id = ? AND own = 1", (model_id, local_id))
             db.execute(
                 "INSERT OR IGNORE INTO collection_models SELECT collection_id, ?, position, note FROM collection_models WHERE model_id = ?",
                 (model_id, local_id),
@@ -288,38 +313,100 @@ class Models:
         with self._db.reading() as db:
             return value(db, "catalog")
 
+    def ids(self, wanted: Wanted = EVERYTHING) -> list[int]:
+        """The ids of all that match, in their order."""
+        return list(self._matching(wanted))
+
     def cards(self, wanted: Wanted = EVERYTHING, *, offset: int = 0, limit: int = 200) -> tuple[list[Card], int]:
         """A window of the matching models and how many there are."""
+        found = self._matching(wanted)
+        return self.cards_of(found[offset : offset + limit]), len(found)
+
+    def cards_of(self, model_ids: Iterable[int]) -> list[Card]:
+        """The cards of some models, in the order asked for; those that are gone meanwhile are left out."""
+        model_ids = list(model_ids)
+        rows: dict[int, sqlite3.Row] = {}
+        with self._db.reading() as db:
+            for some in chunked(model_ids):
+                marks = ", ".join("?" * len(some))
+                rows.update((row["id"], row) for row in db.execute(f"SELECT {', '.join(SHOWN)} FROM models WHERE id IN ({marks})", some))
+        return [_card(rows[model_id]) for model_id in model_ids if model_id in rows]
+
+    def sizes(self, wanted: Wanted = EVERYTHING) -> int:
+        """The bytes on disk of all that match."""
         where, values = _where(wanted)
         with self._db.reading() as db:
-            total = db.execute(f"SELECT count(*) FROM models m WHERE {where}", values).fetchone()[0]
-            statement = f"SELECT m.* FROM models m WHERE {where} ORDER BY {_order(wanted)} LIMIT ? OFFSET ?"
-            rows = db.execute(statement, (*values, limit, offset)).fetchall()
-        return [_card(row) for row in rows], total
+            return int(db.execute(f"SELECT total(m.bytes) FROM models m WHERE {where}", values).fetchone()[0])
 
-    def facets(self) -> dict[str, list[str]]:
-        """The types, base models and collections that occur, for the filters."""
+    def _matching(self, wanted: Wanted) -> array[int]:
+        """As ``ids``. Kept until the revision changes."""
+        revision = self.revision()  # before the ids: what changes meanwhile is read again
+        with self._lock:
+            kept = self._found.get(wanted)
+            if kept and kept[0] == revision:
+                self._found.move_to_end(wanted)
+                return kept[1]
+        where, values = _where(wanted)
+        order, more = _order(wanted)
         with self._db.reading() as db:
-            return {
-                "types": [row[0] for row in db.execute("SELECT DISTINCT type FROM models ORDER BY type COLLATE NOCASE")],
-                "bases": [row[0] for row in db.execute("SELECT DISTINCT base FROM bases ORDER BY base")],
-                "collections": [row[0] for row in db.execute("SELECT name FROM collections ORDER BY position, name")],
-            }
+            cursor = db.execute(f"SELECT m.id FROM models m WHERE {where} ORDER BY {order}", [*values, *more])
+            cursor.row_factory = None
+            found = array("q", (row[0] for row in cursor))
+        with self._lock:
+            self._found[wanted] = (revision, found)
+            self._found.move_to_end(wanted)
+            while len(self._found) > KEPT:
+                self._found.popitem(last=False)
+        return found
+
+    def facets(self) -> dict[str, Any]:
+        """What occurs in the library, for the filters: types and bases by name, collections, and how many models each has; counts of each state."""
+        revision = self.revision()
+        if self._facets and self._facets[0] == revision:
+            return self._facets[1]
+        with self._db.reading() as db:
+            types = dict(db.execute("SELECT type, count(*) FROM models GROUP BY type COLLATE NOCASE ORDER BY type COLLATE NOCASE").fetchall())
+            bases = dict(db.execute("SELECT base, count(*) FROM bases GROUP BY base ORDER BY base").fetchall())
+            states = dict.fromkeys(queries.STATES, 0)
+            for facts, count in db.execute("SELECT facts, count(*) FROM models GROUP BY facts").fetchall():
+                for state in states:
+                    states[state] += count * queries.holds(state, facts)
+            collections = db.execute(
+                "SELECT c.id, c.name, c.note, (SELECT count(*) FROM collection_models cm WHERE cm.collection_id = c.id) AS count "
+                "FROM collections c ORDER BY c.position, c.id"
+            ).fetchall()
+        made = {
+            "types": list(types), "bases": list(bases), "collections": [dict(row) for row in collections],
+            "counts": {"types": types, "bases": bases, "states": states},
+        }  # fmt: skip
+        self._facets = (revision, made)
+        return made
+
+    def tags_beginning(self, beginning: str, limit: int = 30) -> list[dict[str, Any]]:
+        """Tags for completion, the most used ones first: ``tag``, ``count`` (of models), ``own`` (some model has it from the person)."""
+        start = key(beginning)
+        with self._db.reading() as db:
+            rows = db.execute(
+                "SELECT max(tag) AS tag, count(DISTINCT model_id) AS count, max(own) AS own FROM tags WHERE key >= ? AND key < ? "
+                "GROUP BY key ORDER BY own DESC, count DESC, key LIMIT ?",
+                (start, start + "\U0010ffff", limit),
+            ).fetchall()
+        return [{"tag": row["tag"], "count": row["count"], "own": bool(row["own"])} for row in rows]
 
 
-def _order(wanted: Wanted) -> str:
-    return SORTS.get(wanted.sort, SORTS["registered"])
+def _order(wanted: Wanted) -> tuple[str, list[Any]]:
+    if wanted.sort == "collection" and wanted.collection:
+        place = "SELECT position FROM collection_models cm JOIN collections c ON c.id = cm.collection_id WHERE c.key = ? AND cm.model_id = m.id"
+        return f"({place}), m.id DESC", [key(wanted.collection)]
+    return SORTS.get(wanted.sort, SORTS["registered"]), []
 
 
 def _where(wanted: Wanted) -> tuple[str, list[Any]]:
-    terms = queries.parse(wanted.query)
     chosen = {"type": wanted.type, "base": wanted.base, "is": wanted.state, "collection": wanted.collection}
-    terms += [queries.Term(field, one) for field, one in chosen.items() if one and (field != "is" or one in queries.STATES)]
-    conditions, values = queries.conditions(terms)
-    if wanted.hide:
-        shown = sum(bit for bit in LEVEL_BITS if bit <= wanted.hide)
-        conditions.append("m.level & ? > 0")
-        values.append(shown)
+    terms = [queries.Term(field, plain(one)) for field, one in chosen.items() if one and (field != "is" or one in queries.STATES)]
+    conditions, values = queries.conditions(terms + queries.parse(wanted.query))
+    if wanted.hide > 0:
+        conditions.append(queries.shown(wanted.hide))
     return " AND ".join(conditions) or "1", values
 
 

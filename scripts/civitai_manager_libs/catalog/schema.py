@@ -2,7 +2,8 @@
 
 Three kinds of facts, kept apart: what Civitai said (``models`` and ``bodies``, ``versions``, ``remote_files``, ``tags`` with own = 0), what a
 person said (own tags, collections, notes, marks, which versions to ignore), and what is on the disk (``local_files``). What the grid filters
-and sorts by is summed up in columns of ``models`` by ``settle.settle``, in the same transaction as the change.
+and sorts by is summed up in columns of ``models`` by ``settle.settle``, in the same transaction as the change; what a search looks through is
+in ``texts``, so that the rows of ``models`` stay short. Columns named ``key`` hold ``texts.key`` of the name beside them: equal in any case.
 """
 
 SCHEMA_1 = """
@@ -93,52 +94,60 @@ ALTER TABLE models ADD COLUMN used REAL NOT NULL DEFAULT 0;           -- last us
 ALTER TABLE models ADD COLUMN checked REAL NOT NULL DEFAULT 0;        -- last update check, seconds since 1970
 ALTER TABLE models ADD COLUMN thumbnail_level INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE models ADD COLUMN blurhash TEXT NOT NULL DEFAULT '';
+ALTER TABLE models ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;     -- 0: saved by an older program, whose columns were fewer
 -- summed up by settle
+ALTER TABLE models ADD COLUMN ordering TEXT NOT NULL DEFAULT '';      -- the name, as it is sorted
 ALTER TABLE models ADD COLUMN level INTEGER NOT NULL DEFAULT 0;       -- NSFW bits that hold, 0 = unrated
 ALTER TABLE models ADD COLUMN here INTEGER NOT NULL DEFAULT 0;        -- files that are there
 ALTER TABLE models ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;     -- files that were there
 ALTER TABLE models ADD COLUMN broken INTEGER NOT NULL DEFAULT 0;      -- files there that are truncated or of a wrong hash
 ALTER TABLE models ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;       -- of the files that are there
 ALTER TABLE models ADD COLUMN newer INTEGER NOT NULL DEFAULT 0;       -- 0 nothing newer, 1 an update, 2 one in early access only
-ALTER TABLE models ADD COLUMN names TEXT NOT NULL DEFAULT '';         -- what is found by any three letters
-ALTER TABLE models ADD COLUMN words TEXT NOT NULL DEFAULT '';         -- what is found by the beginning of a word
-ALTER TABLE models ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;     -- 0: an older program wrote it
+ALTER TABLE models ADD COLUMN facts INTEGER NOT NULL DEFAULT 0;       -- all that is filtered by, as the bits of settle.FACTS
 
-CREATE INDEX models_by_published ON models (published DESC, id DESC);
-CREATE INDEX models_by_downloads ON models (downloads DESC, id DESC);
-CREATE INDEX models_by_thumbs ON models (thumbs DESC, id DESC);
-CREATE INDEX models_by_rating ON models (rating DESC, id DESC);
-CREATE INDEX models_by_bytes ON models (bytes DESC, id DESC);
-CREATE INDEX models_by_used ON models (used DESC, id DESC);
-CREATE INDEX models_by_type ON models (type COLLATE NOCASE, registered DESC, id DESC);
+-- Each order of the grid has an index that also holds the facts: filtering and counting never read the table itself.
+DROP INDEX models_by_name;
+DROP INDEX models_by_registered;
+CREATE INDEX models_by_name ON models (ordering, id, facts);
+CREATE INDEX models_by_registered ON models (registered DESC, id DESC, facts);
+CREATE INDEX models_by_published ON models (published DESC, id DESC, facts);
+CREATE INDEX models_by_downloads ON models (downloads DESC, id DESC, facts);
+CREATE INDEX models_by_thumbs ON models (thumbs DESC, id DESC, facts);
+CREATE INDEX models_by_rating ON models (rating DESC, id DESC, facts);
+CREATE INDEX models_by_bytes ON models (bytes DESC, id DESC, facts);
+CREATE INDEX models_by_used ON models (used DESC, id DESC, facts);
+CREATE INDEX models_by_facts ON models (facts);
+CREATE INDEX models_by_type ON models (type COLLATE NOCASE);
 CREATE INDEX models_by_creator ON models (creator COLLATE NOCASE);
-CREATE INDEX models_here ON models (registered DESC, id DESC) WHERE here > 0;
-CREATE INDEX models_newer ON models (registered DESC, id DESC) WHERE newer = 1;
-CREATE INDEX models_broken ON models (registered DESC, id DESC) WHERE broken > 0;
-CREATE INDEX models_missing ON models (registered DESC, id DESC) WHERE missing > 0;
-CREATE INDEX models_favourite ON models (registered DESC, id DESC) WHERE favourite = 1;
 CREATE INDEX models_unsettled ON models (id) WHERE settled = 0;
 
-CREATE VIRTUAL TABLE found_words USING fts5(words, content='models', content_rowid='id', tokenize="unicode61 remove_diacritics 2", prefix='1 2 3');
-CREATE VIRTUAL TABLE found_names USING fts5(names, content='models', content_rowid='id', tokenize='trigram');
-CREATE TRIGGER models_found_new AFTER INSERT ON models BEGIN
-    INSERT INTO found_words (rowid, words) VALUES (new.id, new.words);
-    INSERT INTO found_names (rowid, names) VALUES (new.id, new.names);
+CREATE TABLE texts (
+    model_id INTEGER PRIMARY KEY REFERENCES models ON DELETE CASCADE,
+    search TEXT NOT NULL,                -- what Civitai says, as it was saved; models.search is no longer used
+    words TEXT NOT NULL DEFAULT '',      -- all of it and what the person says, as texts.tokens: found by the beginning of a word
+    names TEXT NOT NULL DEFAULT ''       -- the names, as texts.grams: found by any three letters
+);
+INSERT INTO texts (model_id, search, words) SELECT id, search, search FROM models;
+-- The simplest tokenizer: texts.py has done the work, so every version of SQLite finds the same.
+CREATE VIRTUAL TABLE found_words USING fts5(words, content='texts', content_rowid='model_id', tokenize='ascii', prefix='1 2 3', columnsize=0);
+CREATE VIRTUAL TABLE found_names USING fts5(names, content='texts', content_rowid='model_id', tokenize='ascii', columnsize=0);
+CREATE TRIGGER texts_new AFTER INSERT ON texts BEGIN
+    INSERT INTO found_words (rowid, words) VALUES (new.model_id, new.words);
+    INSERT INTO found_names (rowid, names) VALUES (new.model_id, new.names);
 END;
-CREATE TRIGGER models_found_gone AFTER DELETE ON models BEGIN
-    INSERT INTO found_words (found_words, rowid, words) VALUES ('delete', old.id, old.words);
-    INSERT INTO found_names (found_names, rowid, names) VALUES ('delete', old.id, old.names);
+CREATE TRIGGER texts_gone AFTER DELETE ON texts BEGIN
+    INSERT INTO found_words (found_words, rowid, words) VALUES ('delete', old.model_id, old.words);
+    INSERT INTO found_names (found_names, rowid, names) VALUES ('delete', old.model_id, old.names);
 END;
-CREATE TRIGGER models_found_words AFTER UPDATE OF words ON models WHEN old.words <> new.words BEGIN
-    INSERT INTO found_words (found_words, rowid, words) VALUES ('delete', old.id, old.words);
-    INSERT INTO found_words (rowid, words) VALUES (new.id, new.words);
+CREATE TRIGGER texts_words AFTER UPDATE OF words ON texts WHEN old.words <> new.words BEGIN
+    INSERT INTO found_words (found_words, rowid, words) VALUES ('delete', old.model_id, old.words);
+    INSERT INTO found_words (rowid, words) VALUES (new.model_id, new.words);
 END;
-CREATE TRIGGER models_found_names AFTER UPDATE OF names ON models WHEN old.names <> new.names BEGIN
-    INSERT INTO found_names (found_names, rowid, names) VALUES ('delete', old.id, old.names);
-    INSERT INTO found_names (rowid, names) VALUES (new.id, new.names);
+CREATE TRIGGER texts_names AFTER UPDATE OF names ON texts WHEN old.names <> new.names BEGIN
+    INSERT INTO found_names (found_names, rowid, names) VALUES ('delete', old.model_id, old.names);
+    INSERT INTO found_names (rowid, names) VALUES (new.model_id, new.names);
 END;
 INSERT INTO found_words (found_words) VALUES ('rebuild');
-INSERT INTO found_names (found_names) VALUES ('rebuild');
 
 ALTER TABLE versions ADD COLUMN name TEXT NOT NULL DEFAULT '';
 ALTER TABLE versions ADD COLUMN base_model TEXT NOT NULL DEFAULT '';
@@ -151,15 +160,17 @@ CREATE INDEX bases_by_model ON bases (model_id);
 INSERT OR IGNORE INTO bases
     SELECT m.id, j.value FROM models m, json_each(CASE WHEN json_valid(m.base_models) THEN m.base_models ELSE '[]' END) j WHERE j.type = 'text';
 CREATE TABLE tags (
-    tag TEXT NOT NULL COLLATE NOCASE,
+    key TEXT NOT NULL,
     model_id INTEGER NOT NULL REFERENCES models ON DELETE CASCADE,
     own INTEGER NOT NULL,                -- 1: the person's, which no refresh touches
-    PRIMARY KEY (tag, model_id, own)
+    tag TEXT NOT NULL,
+    PRIMARY KEY (key, model_id, own)
 ) WITHOUT ROWID;
 CREATE INDEX tags_by_model ON tags (model_id, own);
 CREATE TABLE collections (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,   -- never used twice: another page may still mean the deleted one
+    key TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
     position INTEGER NOT NULL,
     note TEXT NOT NULL DEFAULT ''
 );
@@ -174,7 +185,7 @@ CREATE INDEX collection_models_by_model ON collection_models (model_id);
 CREATE TABLE ignored_versions (version_id INTEGER PRIMARY KEY, model_id INTEGER NOT NULL REFERENCES models ON DELETE CASCADE);
 CREATE INDEX ignored_versions_by_model ON ignored_versions (model_id);
 CREATE TABLE word_sets (                 -- trigger words as the person groups them
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     model_id INTEGER NOT NULL REFERENCES models ON DELETE CASCADE,
     version_id INTEGER,                  -- NULL: for every version
     name TEXT NOT NULL,
@@ -184,7 +195,7 @@ CREATE TABLE word_sets (                 -- trigger words as the person groups t
     position INTEGER NOT NULL
 );
 CREATE INDEX word_sets_by_model ON word_sets (model_id, position);
-CREATE TABLE saved_filters (name TEXT PRIMARY KEY COLLATE NOCASE, filters TEXT NOT NULL) WITHOUT ROWID;   -- JSON
+CREATE TABLE saved_filters (key TEXT PRIMARY KEY, name TEXT NOT NULL, filters TEXT NOT NULL) WITHOUT ROWID;   -- filters: JSON
 
 ALTER TABLE local_files RENAME TO local_files_1;
 DROP INDEX local_files_by_model;
@@ -217,6 +228,13 @@ CREATE INDEX local_files_by_model ON local_files (model_id);
 CREATE INDEX local_files_by_hash ON local_files (sha256) WHERE sha256 <> '';
 CREATE INDEX local_files_by_place ON local_files (device, inode) WHERE inode <> 0;
 CREATE INDEX local_files_by_head ON local_files (head) WHERE head <> '';
+
+-- What the grid shows until the older rows are saved anew (actions/refill.py): the facts are the bits of settle.FACTS.
+UPDATE models SET search = '', ordering = lower(name), level = nsfw_level,
+    here = (SELECT count(*) FROM local_files f WHERE f.model_id = models.id),
+    bytes = (SELECT total(f.size) FROM local_files f WHERE f.model_id = models.id);
+UPDATE models SET facts = (CASE level & 31 WHEN 0 THEN 16 ELSE level & 31 END) | ((here > 0) << 5) | (gone << 11) | ((note <> '') << 12)
+    | ((level & 31 = 0) << 14);
 
 CREATE TABLE journal (                   -- what was moved, so that it can be moved back, after a restart too
     id INTEGER PRIMARY KEY AUTOINCREMENT,
