@@ -112,7 +112,8 @@ def test_filters_and_facets(models: Models, database: Database, tmp_path: Path) 
     file = tmp_path / "x.safetensors"
     file.write_bytes(b"x")
     Files(database).add(file, "", model_id=2, version_id=20, file_id=200)
-    assert names(models.cards(Wanted(state="downloaded"))) == ["Model 2"] and names(models.cards(Wanted(state="registered"))) == ["Model 3", "Model 1"]
+    assert names(models.cards(Wanted(state="downloaded"))) == ["Model 2"]
+    assert names(models.cards(Wanted(state="registered"))) == ["Model 3", "Model 1"]
     assert [card.state for card in models.cards()[0]] == ["registered", "downloaded", "registered"]
     assert models.cards()[0][2].base_model == "SDXL 1.0"
 
