@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..catalog.exchange import Exchange
 from ..catalog.files import Files
 from ..catalog.models import Models
 from ..civitai.client import Client
@@ -22,6 +23,7 @@ class Services:
     host: Host
     store: SettingsStore
     thumbnails: Path
+    exchange: Exchange
 
     @property
     def settings(self) -> Settings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 import msgspec
@@ -190,12 +190,15 @@ class Exchange:
                 bump(db, "catalog")
         return answer
 
-    def give_collection(self, theirs: Collection, *, dry_run: bool = False) -> dict[str, Any]:
-        """Make it, or add to ours of that name: new members come last, in their order. Members that are not registered are left out."""
+    def give_collection(self, theirs: Collection, *, dry_run: bool = False, coming: Set[int] = frozenset()) -> dict[str, Any]:
+        """Make it, or add to ours of that name: new members come last, in their order. Members that are not registered are left out.
+
+        ``coming``: what a dry run takes for registered.
+        """
         with self._db.reading() if dry_run else self._db.writing() as db:
             row = db.execute("SELECT id, name, note FROM collections WHERE key = ?", (key(theirs.name),)).fetchone()
             mine = {one[0] for one in db.execute("SELECT model_id FROM collection_models WHERE collection_id = ?", (row["id"],))} if row else set()
-            there = _existing(db, [member.model_id for member in theirs.members])
+            there = _existing(db, [member.model_id for member in theirs.members]) | (coming if dry_run else frozenset())
             members = {member.model_id: member for member in reversed(theirs.members) if member.model_id in there and member.model_id not in mine}
             added = list(reversed(members.values()))
             note = joined(row["note"] if row else "", theirs.note)
