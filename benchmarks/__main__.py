@@ -62,6 +62,12 @@ class FolderHost:
     def refresh(self, kinds: set[str]) -> None:
         pass
 
+    def known_sha256(self, path: Path, kind: str) -> str:
+        return ""
+
+    def remember_sha256(self, path: Path, kind: str, sha256: str, tensors: str = "") -> None:
+        pass
+
 
 @contextmanager
 def application(folder: Path, url: str) -> Iterator[Any]:
