@@ -6,6 +6,7 @@ Nothing happens before ``start``: no file is opened, no thread runs.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from typing import Any
 import msgspec
 
 from . import __version__
-from .actions import account, destination, download, rebuild, register, thumbnails, views
+from .actions import account, destination, download, rebuild, register, scan, thumbnails, verify, views
+from .actions.interchange import importing
 from .actions.services import Services
 from .catalog.database import Database
+from .catalog.exchange import Exchange
 from .catalog.files import Files
 from .catalog.models import EVERYTHING, Models, Wanted
 from .civitai.client import Client
@@ -47,12 +50,16 @@ class Application:
         self._transport = Transport(lambda: self.settings.current, version=__version__)
         jobs = Engine(Store(self._database), self.data_dir / "engines", self._lane_limit)
         services = Services(
-            Models(self._database), Files(self._database), Client(self._transport), jobs, self.host, self.settings, self.data_dir / "thumbnails"
-        )
+            Models(self._database), Files(self._database), Client(self._transport), jobs, self.host, self.settings, self.data_dir / "thumbnails",
+            Exchange(self._database),
+        )  # fmt: skip
         jobs.add_kind("register", Kind("library", partial(register.run, services)))
         jobs.add_kind("download", Kind("download", partial(download.run, services), download.discard))
         jobs.add_kind("rebuild", Kind("library", partial(rebuild.run, services)))
         jobs.add_kind("thumbnail", Kind("library", partial(thumbnails.run, services)))
+        jobs.add_kind("import", Kind("library", partial(importing.run, services)))
+        jobs.add_kind("scan", Kind("disk", partial(scan.run, services)))
+        jobs.add_kind("verify", Kind("disk", partial(verify.run, services)))
         jobs.add_kind("test_key", Kind("library", partial(account.test_key, services)))
         jobs.start(resume=serving and self.settings.current.resume_at_start)
         self._services = services
@@ -74,7 +81,7 @@ class Application:
             log.info("closed")
 
     def _lane_limit(self, lane: str) -> int:
-        return self.settings.current.parallel_downloads if lane == "download" else 2
+        return {"download": self.settings.current.parallel_downloads, "disk": 1}.get(lane, 2)
 
     @property
     def services(self) -> Services:
@@ -110,6 +117,30 @@ class Application:
     ) -> str:
         """Register what one link means, if needed, and download it. Raises NotALink."""
         return download.start_link(self.services, link, version_id, file_id, folder, confirmed)
+
+    def import_from(self, tool: str, path: str, *, dry_run: bool = False, ticket: str = "") -> str:
+        """Take over what another tool (of ``importing.NAMES``) knows, from its folder, which is only read. Raises UsageError.
+
+        The job's result is the report; ``dry_run`` gives the same one and writes nothing.
+        """
+        return importing.start(self.services, tool, Path(path), dry_run=dry_run)
+
+    def import_report(self, job_id: str) -> dict[str, Any]:
+        """The whole report of an import, file by file; its job's result has the beginning of each list."""
+        return importing.report(self.services, job_id)
+
+    def scan(self, folders: Sequence[str] = (), *, ticket: str = "") -> str:
+        """Find out what is on the disk: everywhere, or in some folders. The result is described at ``actions.scan.run``. Raises UsageError."""
+        return scan.start(self.services, folders)
+
+    def verify(self, ids: Sequence[int] = (), query: str = "", *, ticket: str = "") -> str:
+        """Read all bytes of the files of these models, or of all that a query finds, and compare their hashes. Raises NotFound."""
+        return verify.start(self.services, ids, query)
+
+    def duplicates(self) -> list[dict[str, Any]]:
+        """Files with equal bytes, the biggest waste first: sha256, size, paths."""
+        groups = self.services.files.duplicates()
+        return [{"sha256": group[0].sha256, "size": group[0].size, "paths": [record.path for record in group]} for group in groups]
 
     def choose_thumbnail(self, model_id: int, url: str) -> str:
         """Make one of the model's pictures its thumbnail; a refresh keeps it. Raises NotFound."""
