@@ -9,13 +9,6 @@ from ...disk.walk import lines
 from ...errors import UsageError
 from ..services import Services
 
-# What Civitai would call the type of a model in such a folder.
-TYPES = {
-    "checkpoint": "Checkpoint", "unet": "Checkpoint", "lora": "LORA", "lycoris": "LoCon", "embedding": "TextualInversion",
-    "hypernetwork": "Hypernetwork", "aesthetic_gradient": "AestheticGradient", "vae": "VAE", "controlnet": "Controlnet", "upscaler": "Upscaler",
-    "motion_module": "MotionModule", "poses": "Poses", "wildcards": "Wildcards", "workflows": "Workflows", "detection": "Detection",
-}  # fmt: skip
-
 
 class Places:
     """The model folders as they are now."""

@@ -13,15 +13,14 @@ import msgspec
 
 from ...catalog.exchange import Own
 from ...catalog.files import LocalFile
-from ...catalog.models import Entry
 from ...civitai import payloads
 from ...disk.sidecars import claim as claims
 from ...disk.sidecars.claim import Claim
 from ...disk.walk import signed
 from ...errors import BadAnswer, CivitaiManagerError
-from .. import register, thumbnails
+from .. import identify, register, thumbnails
 from ..services import Services
-from .places import TYPES, Places
+from .places import Places
 
 log = logging.getLogger(__name__)
 
@@ -231,9 +230,7 @@ class Taking:
 
 def add_local(services: Services, record: LocalFile) -> int:
     """Make the entry of a recorded file that Civitai does not know; its id."""
-    path = Path(record.path)
-    entry = Entry(-record.id, path.stem, TYPES.get(record.kind, "Other"), "", False, 0, [], "", path.stem.casefold(), [], refreshed=False)
-    services.models.save(entry, {})
+    services.models.save(*identify.own_entry(record))
     services.files.change([(record.id, {"model_id": -record.id, "version_id": None, "file_id": None})])
     return -record.id
 
