@@ -21,7 +21,7 @@
       DiskError                      files and folders here
         NoSpace, NotWritable, FileExists, TrashFailed
       UsageError                     what was asked for cannot be done as asked
-        NotALink, NothingToDownload, NeedsConfirmation, BadSetting, UnknownJob
+        NotALink, NothingToDownload, NeedsConfirmation, BadSetting, BadValue, UnknownJob
       Busy                           the catalog or another program holds what is needed
       SomeFailed                     a batch in which some items failed; .data["failed"] has each with its reason
 
@@ -235,6 +235,12 @@ class BadSetting(UsageError):
     code = "bad_setting"
     default = "This setting has a value that cannot be used."
     next_step = "The earlier value was kept."
+
+
+class BadValue(UsageError):
+    code = "bad_value"
+    default = "This value cannot be used."
+    next_step = "Nothing was changed: give another value."
 
 
 class UnknownJob(UsageError):

@@ -163,7 +163,7 @@ def entry_of(model: Model, *, refreshed: bool = True) -> Entry:
         nsfw_level=model.nsfw_level,
         base_models=bases,
         published=max((version.published_at or "" for version in model.versions), default=""),
-        search=" ".join(dict.fromkeys(" ".join(words).casefold().split())),
+        search=" ".join(dict.fromkeys(words)),
         versions=[
             VersionEntry(
                 version.id,
@@ -179,4 +179,5 @@ def entry_of(model: Model, *, refreshed: bool = True) -> Entry:
         tags=model.tags,
         downloads=model.download_count or 0,
         thumbs=model.thumbs_up_count or 0,
+        pictures={image.url: (image.nsfw_level, image.hash) for version in model.versions for image in version.images},
     )

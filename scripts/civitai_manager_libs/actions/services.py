@@ -8,6 +8,7 @@ from pathlib import Path
 from ..catalog.exchange import Exchange
 from ..catalog.files import Files
 from ..catalog.models import Models
+from ..catalog.own import OwnData
 from ..civitai.client import Client
 from ..host import Host
 from ..jobs.engine import Engine
@@ -24,6 +25,7 @@ class Services:
     store: SettingsStore
     thumbnails: Path
     exchange: Exchange
+    own: OwnData
 
     @property
     def settings(self) -> Settings:

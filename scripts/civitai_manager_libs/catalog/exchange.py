@@ -13,10 +13,13 @@ from typing import Any
 
 import msgspec
 
+from ..errors import BadValue
 from .database import Database, bump, decoded
+from .own import LONGEST, checked
 from .settle import settle
 from .texts import key, plain
 
+MAX_ID = 1 << 62
 AT_A_TIME = 500  # below SQLite's oldest limit of 999 values in a statement
 
 
@@ -84,9 +87,37 @@ class _Change(msgspec.Struct):
     word_sets: list[WordSet] = []
 
 
+def _usable(theirs: Own) -> tuple[Own, list[dict[str, Any]]]:
+    """Without what a person could not have set, which is told; long texts are cut, as what comes from damaged files."""
+    good = msgspec.structs.replace(
+        theirs,
+        note=plain(theirs.note)[: LONGEST["note"]],
+        negative=plain(theirs.negative)[: LONGEST["negative"]],
+        tags=[tag for one in theirs.tags if (tag := " ".join(plain(one).split())[: LONGEST["tag"]].strip())],
+        ignored=[one for one in theirs.ignored if 0 < one < MAX_ID],
+        word_sets=[_usable_set(one) for one in theirs.word_sets if one.words.strip()],
+    )
+    refused = []
+    for field, (column, unset) in _SINGLE.items():
+        try:
+            checked({column: getattr(good, field)})
+        except BadValue:
+            refused.append({"field": field, "ours": None, "theirs": str(getattr(good, field))[:100], "reason": "cannot be used"})
+            setattr(good, field, unset)
+    return good, refused
+
+
+def _usable_set(one: WordSet) -> WordSet:
+    words, name = plain(one.words).strip()[: LONGEST["words"]], plain(one.name).strip()[: LONGEST["name"]]
+    weight = one.weight if one.weight is not None and abs(one.weight) <= 100 else None
+    version = one.version_id if one.version_id is not None and 0 < one.version_id < MAX_ID else None
+    return WordSet(words, name, plain(one.negative)[: LONGEST["negative"]], weight, version)
+
+
 def _difference(ours: Own, theirs: Own) -> tuple[_Change, Given]:
     """What is to be written so that ``ours`` holds all of ``theirs`` that does not contradict it."""
-    change, given = _Change(), Given()
+    theirs, refused = _usable(theirs)
+    change, given = _Change(), Given(conflicts=refused)
     note = joined(ours.note, theirs.note)
     if note != ours.note.strip():
         change.columns["note"] = note
