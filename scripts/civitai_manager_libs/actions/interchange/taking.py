@@ -24,7 +24,6 @@ from .places import Places
 
 log = logging.getLogger(__name__)
 
-LONGEST = 100_000  # characters of one text; more is no note
 PICTURE = 40 << 20  # bytes
 
 
@@ -57,7 +56,7 @@ class Taking:
         notes = list(found.notes)
         records = self._records(found, notes)
         model_id = self._model(found.claim, [record for record in records if record.id], conflicts)
-        own = _capped(found.own)
+        own = found.own
         if model_id is None:
             outcome["what"] = "local" if records else "nothing"
             model_ids = [self._local(record) for record in records]
@@ -256,14 +255,3 @@ def body_of(claim: Claim) -> dict[str, Any] | None:
 
 def _versions(body: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in claims.items(body.get("modelVersions")) if isinstance(one, dict)]
-
-
-def _capped(own: Own) -> Own:
-    """Without what only a damaged file can hold."""
-    return msgspec.structs.replace(
-        own,
-        note=own.note[:LONGEST],
-        negative=own.negative[:LONGEST],
-        tags=[tag[:200] for tag in own.tags[:500]],
-        word_sets=[msgspec.structs.replace(one, words=one.words[:LONGEST]) for one in own.word_sets[:200]],
-    )
