@@ -6,7 +6,7 @@ Nothing happens before ``start``: no file is opened, no thread runs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from typing import Any
 import msgspec
 
 from . import __version__
-from .actions import account, destination, download, rebuild, register, scan, thumbnails, verify, views
-from .actions.interchange import importing
+from .actions import account, destination, download, edit, rebuild, refill, register, scan, thumbnails, verify, views
+from .actions.interchange import importing, manifest, restoring
 from .actions.services import Services
 from .catalog.database import Database
 from .catalog.exchange import Exchange
 from .catalog.files import Files
 from .catalog.models import EVERYTHING, Models, Wanted
+from .catalog.own import OwnData
 from .civitai.client import Client
 from .civitai.transport import Transport
 from .errors import NotFound
@@ -51,13 +52,18 @@ class Application:
         jobs = Engine(Store(self._database), self.data_dir / "engines", self._lane_limit)
         services = Services(
             Models(self._database), Files(self._database), Client(self._transport), jobs, self.host, self.settings, self.data_dir / "thumbnails",
-            Exchange(self._database),
+            Exchange(self._database), OwnData(self._database),
         )  # fmt: skip
         jobs.add_kind("register", Kind("library", partial(register.run, services)))
         jobs.add_kind("download", Kind("download", partial(download.run, services), download.discard))
+        jobs.add_kind("refill", Kind("library", partial(refill.run, services)))
+        jobs.add_kind("edit", Kind("edit", partial(edit.run, services)))
         jobs.add_kind("rebuild", Kind("library", partial(rebuild.run, services)))
         jobs.add_kind("thumbnail", Kind("library", partial(thumbnails.run, services)))
         jobs.add_kind("import", Kind("library", partial(importing.run, services)))
+        jobs.add_kind("import_library", Kind("library", partial(restoring.run, services)))
+        jobs.add_kind("restore", Kind("restore", partial(restoring.restore, services)))
+        jobs.add_kind("export", Kind("library", partial(manifest.run_export, services)))
         jobs.add_kind("scan", Kind("disk", partial(scan.run, services)))
         jobs.add_kind("verify", Kind("disk", partial(verify.run, services)))
         jobs.add_kind("test_key", Kind("library", partial(account.test_key, services)))
@@ -69,6 +75,10 @@ class Application:
                 "and from the sidecars in your models folders. Your model files were not touched."
             )
             rebuild.start(services, self._database.set_aside)
+        if serving:
+            if early := services.models.early():
+                services.models.settle(early)  # it may have ended meanwhile
+            refill.start_if_needed(services)
         log.info("started: data in %s, host %s", self.data_dir, self.host.name)
 
     def close(self) -> None:
@@ -81,7 +91,7 @@ class Application:
             log.info("closed")
 
     def _lane_limit(self, lane: str) -> int:
-        return {"download": self.settings.current.parallel_downloads, "disk": 1}.get(lane, 2)
+        return {"download": self.settings.current.parallel_downloads, "disk": 1, "edit": 1}.get(lane, 2)
 
     @property
     def services(self) -> Services:
@@ -125,6 +135,15 @@ class Application:
         """
         return importing.start(self.services, tool, Path(path), dry_run=dry_run)
 
+    def export_library(self, path: str, *, model_ids: Sequence[int] | None = None, ticket: str = "") -> str:
+        """Write the library, or some models of it, as one JSON document: see ``actions.interchange.manifest``. Raises FileExists, UsageError."""
+        return manifest.start_export(self.services, Path(path), model_ids)
+
+    def import_library(self, path: str, *, dry_run: bool = False, fetch: bool = True, confirmed: bool = False, ticket: str = "") -> str:
+        """Put what another machine has exported into this library. The result is the report; ``restore`` in it is the job that fetches the missing
+        files (``fetch``; of pickle files only those that are ``confirmed``). Raises UsageError."""
+        return restoring.start(self.services, Path(path), dry_run=dry_run, fetch=fetch, confirmed=confirmed)
+
     def import_report(self, job_id: str) -> dict[str, Any]:
         """The whole report of an import, file by file; its job's result has the beginning of each list."""
         return importing.report(self.services, job_id)
@@ -142,6 +161,26 @@ class Application:
         groups = self.services.files.duplicates()
         return [{"sha256": group[0].sha256, "size": group[0].size, "paths": [record.path for record in group]} for group in groups]
 
+    @property
+    def own(self) -> OwnData:
+        """What the person says of models: collections, word sets, saved filters."""
+        return self.services.own
+
+    def edit_models(
+        self,
+        ids: Sequence[int],
+        values: Mapping[str, Any] | None = None,
+        *,
+        add_tags: Sequence[str] = (),
+        remove_tags: Sequence[str] = (),
+        ticket: str = "",
+    ) -> dict[str, Any]:
+        """Set marks (``catalog.models.OWN``) of models, add and remove tags. Raises BadValue, NotFound.
+
+        {"changed": number} when it is done, {"job": id} for so many that it takes a while.
+        """
+        return edit.start(self.services, ids, values or {}, add_tags, remove_tags)
+
     def choose_thumbnail(self, model_id: int, url: str) -> str:
         """Make one of the model's pictures its thumbnail; a refresh keeps it. Raises NotFound."""
         return thumbnails.start(self.services, model_id, url)
@@ -158,9 +197,19 @@ class Application:
         cards, total = self.services.models.cards(wanted, offset=max(0, offset), limit=max(1, min(limit, 1000)))
         return {"total": total, "offset": offset, "items": msgspec.to_builtins(cards), "revision": revision}
 
-    def facets(self) -> dict[str, list[str]]:
-        """The types and base models that occur in the library."""
-        return self.services.models.facets()
+    def ids(self, wanted: Wanted = EVERYTHING) -> dict[str, Any]:
+        """All that match, for "select all": ids in their order, count, bytes on disk, and the revision that it is of."""
+        revision = self.services.models.revision()
+        ids = self.services.models.ids(wanted)
+        return {"ids": ids, "count": len(ids), "bytes": self.services.models.sizes(wanted), "revision": revision}
+
+    def facets(self) -> dict[str, Any]:
+        """What occurs in the library, and how often: see ``catalog.models.Models.facets``; saved filters too."""
+        return {**self.services.models.facets(), "filters": self.services.own.filters()}
+
+    def tags(self, prefix: str = "") -> list[dict[str, Any]]:
+        """Tags that begin so, the person's first: tag, count, own."""
+        return self.services.models.tags_beginning(prefix)
 
     def model_view(self, model_id: int) -> dict[str, Any] | None:
         """A registered model with versions and files; see ``actions.views``. None when it is not registered."""
@@ -175,9 +224,9 @@ class Application:
         return thumbnails.read(self.services, model_id)
 
     def set_note(self, model_id: int, note: str) -> None:
-        """Keep a person's own words about a registered model. Raises NotFound."""
+        """Keep a person's own words about a registered model. Raises NotFound, BadValue."""
         row = self.services.models.row(model_id)
         if row is None:
             raise NotFound(f"The model {model_id} is not registered.")
         if row["note"] != note.strip():
-            self.services.models.set_note(model_id, note.strip())
+            self.services.own.edit([model_id], {"note": note})

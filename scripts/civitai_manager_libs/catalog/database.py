@@ -129,7 +129,7 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
-        connection.text_factory = _text
+        connection.text_factory = text_of
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
@@ -184,7 +184,7 @@ class Database:
         log.warning("catalog: %s was damaged (%s) and was set aside as %s", self.path, exc, aside.name)
 
 
-def _text(raw: bytes) -> str:
+def text_of(raw: bytes) -> str:
     """A damaged text costs some of its letters, not the row."""
     return raw.decode("utf-8", "replace")
 
@@ -204,6 +204,11 @@ def _explained(exc: sqlite3.DatabaseError, path: Path) -> Exception:
         return NoSpace(f"There is no space left for the catalog {path}.")
     if "readonly" in text or "unable to open" in text:
         return NotWritable(f"The catalog {path} cannot be opened for writing.")
+    if "no such module: fts5" in text:
+        return CivitaiManagerError(
+            f"This Python's SQLite ({sqlite3.sqlite_version}) was built without full-text search.",
+            next_step="Install Python from python.org, or your system's own package of it, and start again.",
+        )
     if "locked" in text or "busy" in text:
         return Busy("Another program is writing to the catalog.")
     return exc

@@ -90,6 +90,44 @@ class Files:
         record.id = int(db.execute("SELECT id FROM local_files WHERE path = ?", (record.path,)).fetchone()[0])
         return record.id
 
+    def restore(self, records: Iterable[LocalFile]) -> dict[int, int]:
+        """Records of another catalog, with their numbers where these are free; the new number of each old one.
+
+        A path that is known here keeps its record.
+        """
+        numbers: dict[int, int] = {}
+        with self._db.writing() as db:
+            touched: list[int | None] = []
+            for record in records:
+                old = record.id
+                known = db.execute("SELECT id FROM local_files WHERE path = ?", (record.path,)).fetchone()
+                if known is None:
+                    free = old > 0 and db.execute("SELECT 1 FROM local_files WHERE id = ?", (old,)).fetchone() is None
+                    if record.model_id is not None and record.model_id < 0:
+                        record.model_id = None
+                    if free:
+                        db.execute(
+                            "INSERT INTO local_files (id, path, size, mtime_ns, sha256, added) VALUES (?, ?, 0, 0, '', '')", (old, record.path)
+                        )
+                    self._put(db, record)
+                    db.execute("UPDATE local_files SET added = ? WHERE id = ? AND added = ''", (utc_now(), record.id))
+                    touched.append(record.model_id)
+                numbers[old] = known[0] if known else record.id
+            settle(db, touched)
+            bump(db, "catalog")
+        return numbers
+
+    def restore_journal(self, entries: Iterable[dict[str, Any]]) -> int:
+        """What was moved, from another catalog, under the same numbers, so that it can still be moved back; how many entries were put in."""
+        count = 0
+        with self._db.writing() as db:
+            columns = {row["name"] for row in db.execute("PRAGMA table_info(journal)")}
+            for entry in entries:
+                if entry and set(entry) <= columns:
+                    marks = ", ".join("?" * len(entry))
+                    count += db.execute(f"INSERT OR IGNORE INTO journal ({', '.join(entry)}) VALUES ({marks})", list(entry.values())).rowcount
+        return count
+
     def change(self, changes: Iterable[tuple[int, dict[str, Any]]]) -> None:
         """Set columns of records by their ids, in one transaction. A new ``path`` takes the place of a record that says it was there."""
         changes = list(changes)

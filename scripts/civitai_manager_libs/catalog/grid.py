@@ -160,13 +160,17 @@ class Grid:
         return made
 
     def tags_beginning(self, beginning: str, limit: int = 30) -> list[dict[str, Any]]:
-        """Tags for completion, the most used ones first: ``tag``, ``count`` (of models), ``own`` (some model has it from the person)."""
+        """Tags for completion: ``tag``, ``count`` (of models), ``own`` (some model has it from the person). The person's first, then the most used.
+
+        For an empty beginning only the person's own.
+        """
         start = key(beginning)
+        which, values = ("key >= ? AND key < ?", [start, start + "\U0010ffff"]) if start else ("own = 1", [])
         with self._db.reading() as db:
             rows = db.execute(
-                "SELECT max(tag) AS tag, count(DISTINCT model_id) AS count, max(own) AS own FROM tags WHERE key >= ? AND key < ? "
+                f"SELECT max(tag) AS tag, count(DISTINCT model_id) AS count, max(own) AS own FROM tags WHERE {which} "
                 "GROUP BY key ORDER BY own DESC, count DESC, key LIMIT ?",
-                (start, start + "\U0010ffff", limit),
+                (*values, limit),
             ).fetchall()
         return [{"tag": row["tag"], "count": row["count"], "own": bool(row["own"])} for row in rows]
 

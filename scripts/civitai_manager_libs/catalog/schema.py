@@ -167,6 +167,7 @@ CREATE TABLE tags (
     PRIMARY KEY (key, model_id, own)
 ) WITHOUT ROWID;
 CREATE INDEX tags_by_model ON tags (model_id, own);
+CREATE INDEX tags_own ON tags (key, tag) WHERE own = 1;
 CREATE TABLE collections (
     id INTEGER PRIMARY KEY AUTOINCREMENT,   -- never used twice: another page may still mean the deleted one
     key TEXT NOT NULL UNIQUE,
