@@ -177,7 +177,7 @@ class Grid:
 
 def _order(wanted: Wanted) -> tuple[str, list[Any]]:
     if wanted.sort == "collection" and wanted.collection:
-        place = "SELECT position FROM collection_models cm JOIN collections c ON c.id = cm.collection_id WHERE c.key = ? AND cm.model_id = m.id"
+        place = "SELECT cm.position FROM collection_models cm JOIN collections c ON c.id = cm.collection_id WHERE c.key = ? AND cm.model_id = m.id"
         return f"({place}), m.id DESC", [key(wanted.collection)]
     return SORTS.get(wanted.sort, SORTS["registered"]), []
 

@@ -119,11 +119,10 @@ def _condition(term: Term) -> tuple[str, list[Any]] | None:
 
 def _word(text: str) -> tuple[str, list[Any]] | None:
     words, chunks = texts.tokens(text), texts.chunks(text)
-    choices, values = [], []
-    if words:
-        choices.append("SELECT rowid FROM found_words WHERE found_words MATCH ?")
-        values.append(f'"{" ".join(words)}" *')
+    if not words:
+        return None
+    choices, values = ["SELECT rowid FROM found_words WHERE found_words MATCH ?"], [f'"{" ".join(words)}" *']
     if len(chunks) == 1 and len(chunks[0]) >= 3:
         choices.append("SELECT rowid FROM found_names WHERE found_names MATCH ?")
         values.append(f'"{" ".join(texts.three_of(chunks[0]))}"')
-    return (f"m.id IN ({' UNION '.join(choices)})", values) if choices else None
+    return f"m.id IN ({' UNION '.join(choices)})", values
