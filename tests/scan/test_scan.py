@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from civitai_manager_libs.disk import hashing
 from civitai_manager_libs.errors import NotFound, UsageError
 from civitai_manager_libs.hosts.standalone import StandaloneHost
 from civitai_manager_libs.transfer.partial import Identity, Part
 from libraries import asked, bytes_of, made_up, published, safetensors, sha256_of, write
 from PIL import Image
-from support import NOWHERE, done, make_application
+from support import NOWHERE, done, finished, make_application, until
 
 LORA = "webui/models/Lora"
 
@@ -343,6 +344,82 @@ def test_some_folders_only(running: Any, tmp_path: Path) -> None:
     assert scan(running, tmp_path / "elsewhere")["new"] == 1 and record(running, elsewhere).kind == "vae"
     with pytest.raises(UsageError):
         running.scan([str(tmp_path / "none")])
+
+
+def test_a_file_recorded_under_two_names_is_one(running: Any, tmp_path: Path, known: Any) -> None:
+    """A download recorded it by way of a link to its folder: it must not look like a copy that can be deleted."""
+    (model, version, file), *_ = known
+    real = write(tmp_path / LORA / "real" / "a.safetensors", bytes_of(file))
+    scan(running)
+    (tmp_path / LORA / "zz link").symlink_to(real.parent)
+    other = tmp_path / LORA / "zz link" / "a.safetensors"
+    running.services.files.add(other, sha256_of(file), model_id=model["id"], version_id=version["id"], file_id=file["id"], kind="lora")
+    assert len(running.duplicates()) == 1
+    scan(running)
+    assert list(records(running)) == [str(real)] and not running.duplicates()
+
+
+def test_a_download_meanwhile_is_not_forgotten(running: Any, tmp_path: Path, known: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from civitai_manager_libs.actions import scan as scanning
+
+    (model, version, file), *_ = known
+    path = write(tmp_path / LORA / "a.safetensors", bytes_of(file))
+    real = scanning.look
+
+    def slow(looked_at: Path) -> Any:
+        running.services.files.add(path, sha256_of(file), model_id=model["id"], version_id=version["id"], file_id=file["id"], kind="lora")
+        return real(looked_at)
+
+    monkeypatch.setattr(scanning, "look", slow)
+    scan(running)
+    assert (record(running, path).file_id, record(running, path).health) == (file["id"], "verified")
+
+
+def test_what_a_download_recorded_is_looked_at_once(running: Any, tmp_path: Path, known: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (model, version, file), *_ = known
+    path = write(tmp_path / LORA / "a.safetensors", bytes_of(file))
+    running.services.files.add(path, sha256_of(file), model_id=model["id"], version_id=version["id"], file_id=file["id"])
+    monkeypatch.setattr("civitai_manager_libs.disk.hashing.digests", lambda *_arguments, **_options: pytest.fail("read whole"))
+    result = scan(running)
+    found = record(running, path)
+    assert (found.kind, found.health, found.model_id, bool(found.head)) == ("lora", "verified", model["id"], True)
+    assert result["requests"] == 1, "its model was not registered"
+
+
+def test_big_files_can_be_stopped_and_are_not_begun_anew(tmp_path: Path, demo: Any) -> None:
+    application = make_application(tmp_path, demo, hash_threads=1)
+    application.start()
+    paths = []
+    for n in range(3):
+        paths.append(write(tmp_path / "webui/models/ESRGAN" / f"{n}.pth", b"%d" % n))
+        os.truncate(paths[-1], 700 << 20)  # sparse
+    try:
+        job = application.scan()
+        until(lambda: len([one for one in records(application).values() if one.sha256]) == 1, 60)
+        began = time.monotonic()
+        application.jobs.pause(job)
+        view = finished(application, job)
+        assert view.state == "paused" and time.monotonic() - began < 5
+        assert 0 < view.bytes_done < view.bytes_total == 3 * (700 << 20)
+        hashed = {path for path, one in records(application).items() if one.sha256}
+        assert 1 <= len(hashed) < 3
+        application.jobs.resume(job)
+        until(lambda: application.jobs.view(job).bytes_total == (3 - len(hashed)) * (700 << 20), 20, "only the rest being read")
+        result = done(application, job, 90)
+        assert (result["files"], result["new"], result["unknown"]) == (3, 3, 3)
+        assert records(application)[str(paths[1])].sha256 == hashing.sha256(paths[1])
+    finally:
+        application.close()
+
+
+def test_long_hashing_asks_in_between(running: Any, demo: Any, tmp_path: Path, known: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from civitai_manager_libs.actions import scan as scanning
+
+    monkeypatch.setattr(scanning, "FIRST_ASK", 0.0)
+    for _, _, file in known:
+        write(tmp_path / "webui/models/VAE" / f"{file['id']}.safetensors", bytes_of(file))
+    result = scan(running)
+    assert (result["identified"], result["unknown"]) == (6, 0) and sum("by-hash/ids" in one for one in asked(demo)) > 1
 
 
 def test_unfinished_downloads_and_stale_temporary_files(running: Any, tmp_path: Path) -> None:

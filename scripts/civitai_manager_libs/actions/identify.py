@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,8 @@ from ..civitai import payloads
 from ..civitai.client import HASH_IDS_A_REQUEST, MODELS_A_REQUEST, Fetched, HashMatch
 from ..civitai.payloads import Model
 from ..disk import claimed, hashing, heads
-from ..disk.local_models import sidecar_files
+from ..disk.local_models import EXTENSIONS
+from ..disk.previews import WEBUI_SUFFIXES
 from ..errors import BadAnswer, DiskError, NotFound, RemoteError
 from ..jobs.context import Context
 from . import register, thumbnails
@@ -32,7 +34,6 @@ T = TypeVar("T")
 MOST_SINGLES = 100  # single requests of one scan for hashes of tensors, which no batch answers
 PICTURES_AT_A_TIME = 4
 GIVE_UP = 5  # pictures in a row that could not be had
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 
 TYPES = {
     "checkpoint": "Checkpoint", "lora": "LORA", "lycoris": "LoCon", "embedding": "TextualInversion", "hypernetwork": "Hypernetwork",
@@ -149,13 +150,13 @@ class _Asking:
             fetch = {model for model, _ in found.values()}
             self._requested(fetch=sorted({*self.context.params.get("fetch", []), *fetch}))
             matched = [(record, *found[digest]) for digest in some if digest in found for record in by_hash[digest]]
-            later += [one for one in matched if one[0].model_id is not None]
             rest = [record for digest in some if digest not in found for record in by_hash[digest]]
-            singly, rest = self._by_tensors(rest)
-            later += singly
-            with_none = [one for one in matched if one[0].model_id is None]
-            self._link(with_none)
-            self._mark_asked(rest)
+            self._link([one for one in matched if one[0].model_id is None])
+            later += [one for one in matched if one[0].model_id is not None]
+            networks = [record for record in rest if record.autov3 and not record.asked_times][:MOST_SINGLES]
+            singly = {record.id for record in networks}
+            self._mark_asked([record for record in rest if record.id not in singly])
+            later += self._by_tensors(networks)
         return later
 
     def _matches(self, answers: list[HashMatch]) -> dict[str, tuple[int, int]]:
@@ -174,28 +175,29 @@ class _Asking:
             found[match.sha256] = (model_id, match.version_id)
         return found
 
-    def _by_tensors(self, records: list[LocalFile]) -> tuple[list[tuple[LocalFile, int, int]], list[LocalFile]]:
-        """Files whose words were edited after Civitai got them: their tensors are the same. Found ones, and the others that were asked about.
+    def _by_tensors(self, records: list[LocalFile]) -> list[tuple[LocalFile, int, int]]:
+        """Files whose words were edited after Civitai got them: their tensors are the same. One request for each; given back as ``_ask_hashes``.
 
-        The hash may be one that the trainer wrote down, so it is computed before it is believed. Only asked the first time.
+        The hash may be one that the trainer wrote down, so it is computed before it is believed.
         """
-        found, rest = [], []
-        for record in records:
-            if not record.autov3 or record.asked_times or self.context.params.get("singles", 0) >= MOST_SINGLES:
-                rest.append(record)
-                continue
+        later: list[tuple[LocalFile, int, int]] = []
+        for done, record in enumerate(records):
             self.context.check()
+            self.context.update(done=done, total=len(records), text="asking Civitai about unknown networks")
             try:
                 if hashing.autov3(Path(record.path), self.context) != record.autov3:
-                    rest.append(record)
-                    continue
-                self._requested(singles=self.context.params.get("singles", 0) + 1)
+                    raise NotFound(f"{record.path} is not what its header says.")
                 version = self.client.version_by_hash(record.autov3).value
-                self.context.remember(fetch=sorted({*self.context.params.get("fetch", []), version.model_id}))
-                found.append((record, version.model_id, version.id))
             except (NotFound, BadAnswer, OSError):
-                rest.append(record)
-        return found, rest
+                self._mark_asked([record])
+            else:
+                self.context.remember(fetch=sorted({*self.context.params.get("fetch", []), version.model_id}))
+                if record.model_id is None:
+                    self._link([(record, version.model_id, version.id)])
+                else:
+                    later.append((record, version.model_id, version.id))
+            self._requested()
+        return later
 
     def _claims(self, records: list[LocalFile]) -> list[tuple[LocalFile, int, int]]:
         """Broken files, whose hash says nothing: what a sidecar says they were to be, so that they can be fetched anew."""
@@ -275,13 +277,13 @@ def _own_entries(services: Services, context: Context, records: Records, paths: 
         if record.model_id is None or record.model_id < 0 and record.model_id not in known
     ]
     context.update(done=0, total=len(lost), text="describing files that Civitai does not know")
-    pictured = context.params.get("pictures", [])
+    beside = _Beside()
     for done, some in enumerate(_chunks(lost, 250)):
         context.check()
-        services.models.save_all(own_entry(record) for record in some)
-        pictured = [*pictured, *(-record.id for record in some if any(_pictures_beside(record)))]
-        context.remember(pictures=list(dict.fromkeys(pictured)))
         records.change([(record.id, {"model_id": -record.id}) for record in some])
+        services.models.save_all(own_entry(record) for record in some)
+        if pictured := [-record.id for record in some if beside.pictures(record)]:
+            context.remember(pictures=list(dict.fromkeys([*context.params.get("pictures", []), *pictured])))
         context.update(done=done * 250)
 
 
@@ -314,21 +316,36 @@ def _pictures(services: Services, context: Context, *, online: bool) -> str:
         model_id for model_id in context.params.get("pictures", []) if (row := services.models.row(model_id)) is not None and not row["thumbnail"]
     ]
     remote: list[int] = []
+    beside = _Beside()
     for done, model_id in enumerate(wanted):
         context.check()
         context.update(done=done, total=len(wanted), text="pictures")
-        if not _local_picture(services, model_id) and model_id > 0:
+        if not _local_picture(services, model_id, beside) and model_id > 0:
             remote.append(model_id)
     return _remote_pictures(services, context, remote) if online else ""
 
 
-def _pictures_beside(record: LocalFile) -> Iterator[Path]:
-    return (path for path in sidecar_files(Path(record.path)) if path.suffix.lower() in PICTURES)
+class _Beside:
+    """The pictures beside model files, in the WebUI's order; each folder is listed once, since most files have none."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, set[str]] = {}
+
+    def pictures(self, record: LocalFile) -> list[Path]:
+        folder, name = os.path.split(record.path)
+        if folder not in self._names:
+            try:
+                self._names[folder] = set(os.listdir(folder))  # noqa: PTH208
+            except OSError:
+                self._names[folder] = set()
+        names, stem = self._names[folder], os.path.splitext(name)[0]  # noqa: PTH122
+        others = any(f"{stem}.preview{extension}" in names for extension in EXTENSIONS)  # then NAME.preview.png is that model's
+        return [Path(folder, stem + suffix) for suffix in WEBUI_SUFFIXES if stem + suffix in names and not (others and suffix.startswith(".preview"))]
 
 
-def _local_picture(services: Services, model_id: int) -> bool:
+def _local_picture(services: Services, model_id: int, beside: _Beside) -> bool:
     for record in services.files.of_model(model_id):
-        for path in _pictures_beside(record):
+        for path in beside.pictures(record):
             try:
                 if thumbnails.store(services, model_id, path.read_bytes(), ""):
                     return True

@@ -36,6 +36,10 @@ class Records:
         self._known = None
         self._files.put(records)
 
+    def forget(self, path: str) -> None:
+        self._known = None
+        self._files.forget(path)
+
     def change(self, changes: Iterable[tuple[int, dict[str, Any]]]) -> None:
         if changes := list(changes):
             self._known = None
@@ -43,19 +47,23 @@ class Records:
 
 
 class Plan(msgspec.Struct):
-    """``unread``: new files (no record), changed ones, and those whose first bytes nobody has looked at. ``away``: places that are not there."""
+    """``unread``: new files (no record), changed ones, and those whose first bytes nobody has looked at. ``away``: places that are not there.
+
+    ``aliases``: records of another name (a link) of a file that is recorded under the name by which it was found.
+    """
 
     back: list[LocalFile]
     moved: list[tuple[LocalFile, Found]]
     unread: list[tuple[Found, LocalFile | None]]
     vanished: list[LocalFile]
     kinds: list[tuple[LocalFile, str]]
+    aliases: list[tuple[LocalFile, Found]]
     away: dict[str, int]
 
 
 def compare(records: Iterable[LocalFile], walked: Walked, roots: Sequence[Root], *, whole: bool) -> Plan:
     """Nothing is read. ``whole``: records outside the roots are judged too (they were downloaded to elsewhere, or the host has other folders now)."""
-    plan = Plan([], [], [], [], [], {})
+    plan = Plan([], [], [], [], [], [], {})
     by_path = {record.path: record for record in records}
     strangers: list[tuple[Found, LocalFile | None]] = []
     for found in walked.files:
@@ -100,13 +108,23 @@ def _judge(plan: Plan, unseen: Iterable[LocalFile], walked: Walked, roots: Seque
     below = tuple(_as_prefix(root.path) for root in roots)
     absent = sorted(walked.absent, key=len, reverse=True)
     lively: set[str] | None = None
+    same: dict[tuple[int, int], Found] | None = None
+    names: dict[str, str] | None = None
     for record in unseen:
         inside = record.path.startswith(below)
         if not inside and not whole:
             continue
         gone = next((place for place in absent if record.path == place or record.path.startswith(_as_prefix(place))), "")
         if not gone and os.path.lexists(record.path):
-            continue  # left out by a pattern, reached under another name, or outside of all roots
+            # It is left out by a pattern, or outside of all roots; or it is known under another name: by a link, or with other capitals.
+            same = {(found.device, found.inode): found for found in walked.files if found.inode} if same is None else same
+            names = {found.path.casefold(): found.path for found in walked.files} if names is None else names
+            other = names.get(record.path.casefold())
+            if (found := same.get((record.device, record.inode))) is not None:
+                plan.aliases.append((record, found))
+            elif other and os.path.samefile(other, record.path):  # noqa: PTH121
+                plan.vanished.append(record)  # until its first bytes tell that it is the other
+            continue
         if lively is None:
             lively = _folders_of(found.path for found in walked.files)
         gone = gone or _empty_mount(record, lively)

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..catalog.files import LocalFile
 from ..disk import claimed, hashing
-from ..disk.heads import Head, look
+from ..disk.heads import Head, kind_of_folder, look
 from ..disk.walk import Found, Root, Walked, lines, sweep, walk
 from ..errors import UsageError
 from ..jobs.context import Context
@@ -82,7 +82,7 @@ class _Scan:
     def run(self) -> dict[str, Any]:
         services, context = self.services, self.context
         folders = context.params.get("folders") or []
-        context.update(text="looking for files")
+        context.update(text="looking for files", done=0, total=0, bytes_done=0, bytes_total=0)
         around = roots(services, folders)
         walked = walk(around, lines(services.settings.scan_exclude), context.check)
         records = self.records.all()
@@ -108,12 +108,20 @@ class _Scan:
             self._remember_moved(record.id for record, _ in plan.moved)
         changes: list[tuple[int, dict[str, Any]]] = [(record.id, {"path": f"{record.path}\n{record.id}"}) for record, _ in plan.moved]
         for record, found in plan.moved:
-            kind = {"kind": found.kind} if found.kind else {}
-            changes.append((record.id, {"path": found.path, "state": "here", **kind}))
+            kind = found.kind or kind_of_folder(Path(found.path)) or record.kind
+            changes.append((record.id, {"path": found.path, "state": "here", "kind": kind}))
         changes += [(record.id, {"state": "here"}) for record in plan.back]
         changes += [(record.id, {"state": "missing"}) for record in plan.vanished]
         changes += [(record.id, {"kind": kind}) for record, kind in plan.kinds]
         self.records.change(changes)
+        known = {record.path: record for record in self.records.all()} if plan.aliases else {}
+        for record, found in plan.aliases:
+            other = known.get(found.path)
+            if other is None or other.model_id is None:
+                continue  # not before the other is known as well
+            if record.model_id is not None and record.model_id < 0:
+                self.services.models.adopt(record.model_id, other.model_id)
+            self.records.forget(record.path)
 
     def _remember_moved(self, ids: Iterable[int]) -> None:
         self.context.remember(moved=sorted({*self.context.params.get("moved", []), *ids}))
@@ -297,7 +305,8 @@ class _Scan:
             return
         if self._new:
             new, self._new = self._new, []
-            self.records.put(new)
+            # A download that has ended meanwhile knows more about its file.
+            self.records.put(record for record in new if self.services.files.at(Path(record.path)) is None)
         if self._moving:
             self._remember_moved(self._moving)
             self._moving.clear()

@@ -144,11 +144,15 @@ def trigger_words(metadata: Mapping[str, str]) -> list[str]:
     return list(words)[:5]
 
 
+def kind_of_folder(path: PurePath) -> str:
+    """The kind of a file by the nearest folder with a telling name, or ''."""
+    return next((kind for parent in path.parents if (kind := _FOLDERS.get(re.sub(r"[^a-z]", "", parent.name.lower())))), "")
+
+
 def kind_of(path: PurePath, header: Mapping[str, Any] | None) -> str:
-    """The kind of a file in a folder whose kind nobody knows: by the nearest folder with a telling name, else by its tensors, else 'other'."""
-    for parent in path.parents:
-        if kind := _FOLDERS.get(re.sub(r"[^a-z]", "", parent.name.lower())):
-            return kind
+    """The kind of a file in a folder whose kind nobody knows: by the folder's name, else by its tensors, else 'other'."""
+    if kind := kind_of_folder(path):
+        return kind
     metadata = written(header)
     architecture = metadata.get("modelspec.architecture", "")
     if architecture.endswith("/textual-inversion"):
