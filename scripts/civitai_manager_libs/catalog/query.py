@@ -2,8 +2,8 @@
 
 Words must all occur: as the beginning of a word anywhere in what is known of a model, or, from three letters on, anywhere in its names.
 ``"two words"`` together, ``-word`` not, ``#tag``, ``@creator``, ``type:lora``, ``base:"SDXL 1.0"``, ``collection:NAME``, and ``is:`` with one of
-``STATES``. ``@``, ``type:`` and ``base:`` also take the beginning of a name, in quotes the whole name only. Anything that is not understood is
-looked for as plain words, and what has no letter, digit or symbol is left out: a search never fails.
+``STATES``. ``@``, ``type:`` and ``base:`` also take the beginning of a name. What is in quotes is meant exactly, once they are closed. Anything that
+is not understood is looked for as plain words, and what has no letter, digit or symbol is left out: a search never fails.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _KEYED = {
     "collection": "SELECT cm.model_id FROM collections c JOIN collection_models cm ON cm.collection_id = c.id WHERE c.key = ?",
 }
 _NAMED = {"base": ("base", "model_id FROM bases"), "type": ("type", "id FROM models"), "creator": ("creator", "id FROM models")}
-_TOKEN = re.compile(r'(-?)(?:(#|@|[a-z]+:)?"([^"]*)"?|(\S+))', re.IGNORECASE)
+_TOKEN = re.compile(r'(-?)(?:(#|@|[a-z]+:)?"([^"]*)("?)|(\S+))', re.IGNORECASE)
 
 
 class Term(NamedTuple):
@@ -53,14 +53,14 @@ class Term(NamedTuple):
 def parse(text: str) -> list[Term]:
     """The terms of a query, at most 32 of them; empty ones are left out."""
     found: list[Term] = []
-    for minus, mark, quoted, word in _TOKEN.findall(texts.plain(text)):
+    for minus, mark, quoted, closed, word in _TOKEN.findall(texts.plain(text)):
         field, value = _split(word) if word else (MARKS.get(mark, mark.rstrip(":").lower()), quoted.strip())
         if field == "is":
             value = _state(value.lower()) or value
         if field and (field not in FIELDS or (field == "is" and value not in STATES)):
             field, value = "", f"{mark}{value}"
         if value:
-            found.append(Term(field, value, bool(minus), whole=not word))
+            found.append(Term(field, value, bool(minus), whole=bool(closed)))
     return found[:32]
 
 
@@ -114,15 +114,15 @@ def _condition(term: Term) -> tuple[str, list[Any]] | None:
         if term.whole:
             return f"m.id IN (SELECT {source} WHERE {column} = ? COLLATE NOCASE)", [value]
         return f"m.id IN (SELECT {source} WHERE {column} >= ? COLLATE NOCASE AND {column} < ? COLLATE NOCASE)", [value, value + "\U0010ffff"]
-    return _word(value)
+    return _word(value, term.whole)
 
 
-def _word(text: str) -> tuple[str, list[Any]] | None:
+def _word(text: str, whole: bool) -> tuple[str, list[Any]] | None:
     words, chunks = texts.tokens(text), texts.chunks(text)
     if not words:
         return None
-    choices, values = ["SELECT rowid FROM found_words WHERE found_words MATCH ?"], [f'"{" ".join(words)}" *']
-    if len(chunks) == 1 and len(chunks[0]) >= 3:
+    choices, values = ["SELECT rowid FROM found_words WHERE found_words MATCH ?"], [f'"{" ".join(words)}"{"" if whole else " *"}']
+    if not whole and len(chunks) == 1 and len(chunks[0]) >= 3:
         choices.append("SELECT rowid FROM found_names WHERE found_names MATCH ?")
         values.append(f'"{" ".join(texts.three_of(chunks[0]))}"')
     return f"m.id IN ({' UNION '.join(choices)})", values

@@ -148,6 +148,7 @@ CREATE TRIGGER texts_names AFTER UPDATE OF names ON texts WHEN old.names <> new.
     INSERT INTO found_names (rowid, names) VALUES (new.model_id, new.names);
 END;
 INSERT INTO found_words (found_words) VALUES ('rebuild');
+INSERT INTO found_names (found_names) VALUES ('rebuild');   -- also rows without a name are counted
 
 ALTER TABLE versions ADD COLUMN name TEXT NOT NULL DEFAULT '';
 ALTER TABLE versions ADD COLUMN base_model TEXT NOT NULL DEFAULT '';
@@ -215,7 +216,7 @@ CREATE TABLE local_files (
     model_id INTEGER,                                        -- negative: only here; NULL: not identified yet
     version_id INTEGER,
     file_id INTEGER,
-    state TEXT NOT NULL DEFAULT 'here',                      -- here, missing
+    state TEXT NOT NULL DEFAULT 'here',                      -- here, missing, deleted (by the person, here)
     health TEXT NOT NULL DEFAULT '',                         -- '' not looked at, whole (as far as the header tells), truncated, verified, wrong
     verified REAL NOT NULL DEFAULT 0,                        -- last comparison of the full hash, seconds since 1970
     asked REAL NOT NULL DEFAULT 0,                           -- when Civitai last did not know it
@@ -239,18 +240,24 @@ UPDATE models SET facts = (CASE level & 31 WHEN 0 THEN 16 ELSE level & 31 END) |
 
 CREATE TABLE journal (                   -- what was moved, so that it can be moved back, after a restart too
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    batch TEXT NOT NULL,                 -- one action of a person
+    batch TEXT NOT NULL,                 -- one action of a person: the id of its job
+    item INTEGER NOT NULL DEFAULT 0,     -- within the batch: files that go together
     at REAL NOT NULL,
-    action TEXT NOT NULL,                -- move, rename, trash, replace
+    action TEXT NOT NULL,                -- move, rename, trash, duplicates, orphans, undo
     title TEXT NOT NULL,
+    how TEXT NOT NULL DEFAULT 'move',    -- move, copy, drop (a copy that equals its target), trash
+    file_id INTEGER,                     -- of local_files, of a model file
     source TEXT NOT NULL,
-    target TEXT NOT NULL,
+    target TEXT NOT NULL,                -- of a file in a trash: where in it, '' when that trash does not tell
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
     sha256 TEXT NOT NULL DEFAULT '',
+    undoes INTEGER,                      -- the entry that this one takes back
+    reason TEXT NOT NULL DEFAULT '',     -- why it failed
     state TEXT NOT NULL                  -- planned, done, undone, failed
 );
-CREATE INDEX journal_by_batch ON journal (batch, id);
+CREATE INDEX journal_by_batch ON journal (batch, item, id);
+CREATE INDEX journal_planned ON journal (id) WHERE state = 'planned';
 """
 
 MIGRATIONS = (SCHEMA_1, SCHEMA_2)

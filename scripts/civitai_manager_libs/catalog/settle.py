@@ -48,7 +48,7 @@ def _settle(db: sqlite3.Connection, ids: list[int], moment: str) -> None:
             found.setdefault(row["model_id"], []).append(row)
         return found
 
-    versions = grouped("SELECT id, model_id, name, base_model, early_access FROM versions WHERE model_id IN ({}) ORDER BY model_id, position")
+    versions = grouped("SELECT id, model_id, name, base_model, published, early_access FROM versions WHERE model_id IN ({}) ORDER BY model_id, position")
     files = grouped("SELECT model_id, version_id, path, size, state, health FROM local_files WHERE model_id IN ({}) ORDER BY id")
     tags = grouped("SELECT model_id, tag AS said FROM tags WHERE model_id IN ({}) AND own = 1")
     sets = grouped("SELECT model_id, name || ' ' || words || ' ' || negative AS said FROM word_sets WHERE model_id IN ({}) ORDER BY position")
@@ -93,25 +93,39 @@ def _summed(
 
 
 def _newer(model: sqlite3.Row, versions: list[sqlite3.Row], here: set[int | None], ignored: set[int], moment: str) -> int:
-    """1 when a version newer than the newest one here may be had, 2 when every newer one is in early access, 0 otherwise.
-
-    Versions come newest first, as Civitai orders them. Beside a pinned version nothing is newer, and the person decides which ones count:
-    any, or only those of a base model that is here, each compared with the newest one here of that base.
-    """
-    if model["follow"] == "none" or model["pinned"] is not None:
+    """1 when a version newer than the newest one here may be had, 2 when every newer one is in early access, 0 otherwise."""
+    newer = [version for version, _ in offered(model["follow"], model["pinned"], versions, here, ignored)]
+    if not newer:
         return 0
-    offered: list[sqlite3.Row] = []
-    bases = {version["base_model"] for version in versions if version["id"] in here} if model["follow"] == "base" else {None}
+    return 1 if any(not is_early(version["early_access"], moment) for version in newer) else 2
+
+
+def offered(
+    follow: str, pinned: int | None, versions: list[sqlite3.Row], here: set[int | None], ignored: set[int]
+) -> list[tuple[sqlite3.Row, sqlite3.Row]]:
+    """The versions that are updates, as the creator orders them, each with the version here that it follows. ``versions``: in that order.
+
+    Beside a pinned version nothing is newer, and the person decides which ones count: any, or only those of a base model that is here, each
+    compared with the newest one here of that base. The creator's order is usually, not always, that of time: what is known to be older than
+    the version here is no update, wherever it stands.
+    """
+    if follow == "none" or pinned is not None:
+        return []
+    found: list[tuple[sqlite3.Row, sqlite3.Row]] = []
+    bases = {version["base_model"] for version in versions if version["id"] in here} if follow == "base" else {None}
     for base in bases:
         line = [version for version in versions if base in (None, version["base_model"])]
-        newest = next((place for place, version in enumerate(line) if version["id"] in here), 0)
-        offered += [version for version in line[:newest] if version["id"] not in ignored]
-    if not offered:
-        return 0
-    return 1 if any(not _is_early(version["early_access"], moment) for version in offered) else 2
+        place = next((place for place, version in enumerate(line) if version["id"] in here), 0)
+        found += [(one, line[place]) for one in line[:place] if one["id"] not in ignored and not _is_older(one["published"], line[place]["published"])]
+    order = {version["id"]: place for place, version in enumerate(versions)}
+    return sorted(found, key=lambda pair: order[pair[0]["id"]])
 
 
-def _is_early(until: str, moment: str) -> bool:
+def _is_older(one: str, other: str) -> bool:
+    return bool(one and other) and one < other
+
+
+def is_early(until: str, moment: str) -> bool:
     return until == "permanent" or until[:19] > moment
 
 
