@@ -63,8 +63,9 @@ def model(number: int, versions: list[dict[str, Any]], **more: Any) -> dict[str,
     """The body of ``/models/N``: nested versions name no model (since March 2024)."""
     nested = [{key: value for key, value in one.items() if key not in ("modelId", "model")} for one in versions]
     return {
-        "id": number, "name": f"Model {number}", "type": "LORA", "nsfw": False, "nsfwLevel": 1, "tags": ["style", "animal"], "description": "<p>all</p>",
-        "creator": {"username": "ann", "image": None}, "stats": {"downloadCount": 7, "thumbsUpCount": 3}, "modelVersions": nested, **more,
+        "id": number, "name": f"Model {number}", "type": "LORA", "nsfw": False, "nsfwLevel": 1, "tags": ["style", "animal"],
+        "description": "<p>all</p>", "creator": {"username": "ann", "image": None},
+        "stats": {"downloadCount": 7, "thumbsUpCount": 3}, "modelVersions": nested, **more,
     }  # fmt: skip
 
 

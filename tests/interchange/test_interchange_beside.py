@@ -129,7 +129,8 @@ def test_neo(offline: Any, lora: Path, groups: Any) -> None:
     path, digest, size = shapes.model_file(lora, "neo.safetensors")
     shapes.put(lora / "neo.api_info.json", shapes.version(51, 5, sha256=digest, size=size, words=["hero, armor"]))
     shapes.put(lora / "neo.json", {
-        "modelId": "5", "modelVersionId": "51", "modelPageURL": "https://civitai.com/models/5", "sd version": "NoobAI", "activation text": "hero, armor, night scene",
+        "modelId": "5", "modelVersionId": "51", "modelPageURL": "https://civitai.com/models/5", "sd version": "NoobAI",
+        "activation text": "hero, armor, night scene",
         "activation text groups": groups, "sha256": digest,
     })  # fmt: skip
     (lora / "images").mkdir()
@@ -149,7 +150,8 @@ def metadata(path: Path, digest: str, size: int, **more: Any) -> dict[str, Any]:
         "sha256": digest, "base_model": "SDXL 1.0", "preview_url": str(path.with_suffix(".webp")), "preview_nsfw_level": 4, "notes": "lm note",
         "from_civitai": True, "civitai": civitai, "tags": ["style", "animal", "mine"], "modelDescription": "<p>x</p>", "civitai_deleted": False,
         "favorite": True, "exclude": False, "db_checked": False, "skip_metadata_refresh": False, "metadata_source": "civitai_api",
-        "last_checked_at": 0, "hash_status": "completed", "autov3": None, "usage_tips": json.dumps({"strength": 0.75, "strength_min": 0.5, "strength_max": 1}),
+        "last_checked_at": 0, "hash_status": "completed", "autov3": None,
+        "usage_tips": json.dumps({"strength": 0.75, "strength_min": 0.5, "strength_max": 1}),
         "future_key": {"a": 1}, **more,
     }  # fmt: skip
 
@@ -168,7 +170,8 @@ def test_lora_manager(offline: Any, lora: Path) -> None:
 
 @pytest.mark.parametrize(
     ("tips", "weight"),
-    [("{}", None), ("", None), (None, None), ("{broken", None), ({"strength": "0.6"}, 0.6), ('{"strength": null}', None), ("[1]", None), ('{"strength": 1e400}', None),
+    [("{}", None), ("", None), (None, None), ("{broken", None), ({"strength": "0.6"}, 0.6), ('{"strength": null}', None), ("[1]", None),
+     ('{"strength": 1e400}', None),
      ('{"strength": 0}', None)],
 )  # fmt: skip
 def test_lora_manager_usage_tips(offline: Any, lora: Path, tips: Any, weight: float | None) -> None:
@@ -198,9 +201,11 @@ def cm_info(digest: str, **more: Any) -> dict[str, Any]:
     return {
         "ModelId": 7, "ModelName": "Seven", "ModelDescription": "<p>x</p>", "Nsfw": False, "Tags": ["style"], "ModelType": "LORA", "VersionId": 71,
         "VersionName": "v1", "VersionDescription": None, "AuthorUsername": "ann", "BaseModel": "Pony", "RemoteFileName": "seven.safetensors",
-        "RemoteFileId": 710, "FileMetadata": {"fp": "fp16", "size": "full", "format": "SafeTensor"}, "ImportedAt": "2024-01-01T00:00:00.0000000+01:00",
+        "RemoteFileId": 710, "FileMetadata": {"fp": "fp16", "size": "full", "format": "SafeTensor"},
+        "ImportedAt": "2024-01-01T00:00:00.0000000+01:00",
         "Hashes": {"SHA256": digest.upper(), "CRC32": "0", "BLAKE3": "B" * 64}, "TrainedWords": ["seven"],
-        "Stats": {"favoriteCount": 0, "commentCount": 0, "thumbsUpCount": 1, "downloadCount": 2, "ratingCount": 0, "rating": 0}, "UserTitle": "My Seven",
+        "Stats": {"favoriteCount": 0, "commentCount": 0, "thumbsUpCount": 1, "downloadCount": 2, "ratingCount": 0, "rating": 0},
+        "UserTitle": "My Seven",
         "ThumbnailImageUrl": None, "InferenceDefaults": None, "Source": 0, "SourceUrl": None, **more,
     }  # fmt: skip
 

@@ -17,7 +17,7 @@ from support import done
 ROUNDS = 12
 JUNK = [b"", b"null", b"[]", b"0", b'"x"', b"{", b"\xff\xfe", b"\xef\xbb\xbf", b"\0" * 64, b'{"a": NaN, "id": 1e999}', b"[" * 100_000, b"1" * 6000,
         b'{"id": 99999999999999999999, "modelId": -1, "modelVersions": {"a": 1}}', b'{"id": true, "modelVersions": null, "files": 5, "model": []}',
-        b'{"id": 1, "modelId": 1, "name": "\\ud800", "model": {"name": ["x"], "tags": {"a": 1}}, "trainedWords": "x", "images": [null, 1, {}]}']  # fmt: skip
+        b'{"id": 1, "modelId": 1, "name": "\\ud800", "model": {"name": ["x"], "tags": {"a": 1}}, "trainedWords": "x", "images": [null]}']  # fmt: skip
 
 
 def folder_of_all(root: Path) -> None:
