@@ -70,7 +70,7 @@ class Taking:
             model_ids = [model_id]
         outcome.update(model_id=model_ids[0] if model_ids else None, files=len(records))
         taken: dict[str, int] = {}
-        registered = {model_id: found.registered} if model_id and found.registered and outcome["what"] == "new" else {}
+        registered = {model_id: found.registered} if model_id and self._is_since(model_id, found.registered) else {}
         for given in self.services.exchange.give(dict.fromkeys(model_ids, own), registered=registered, dry_run=self.dry_run).values():
             conflicts += given.conflicts
             for field, count in given.taken.items():
@@ -109,8 +109,9 @@ class Taking:
                     services.models.set_gone(model_id)
             return not body["modelVersions"]
         row = services.models.row(model_id)
+        bare = row is not None and model_id > 0 and row["refreshed"] == "" and row["version_count"] == 0
         if theirs is None or row is None or model_id < 0:
-            return False
+            return bare
         body = services.models.body(model_id) or {**theirs, "modelVersions": []}
         known = {str(one.get("id")) for one in _versions(body)}
         more = [one for one in _versions(theirs) if str(one.get("id")) not in known]
@@ -122,7 +123,12 @@ class Taking:
             self._save({**body, "modelVersions": versions}, refreshed=row["refreshed"] != "")
             if row["gone"]:
                 services.models.set_gone(model_id)
-        return False
+        return bare and not more
+
+    def _is_since(self, model_id: int, registered: str) -> bool:
+        """Whether their date of registration holds: nobody has registered the model here by hand."""
+        row = self.services.models.row(model_id)
+        return bool(registered) and (row is None or (row["refreshed"] == "" and registered < row["registered"]))
 
     def _save(self, body: dict[str, Any], *, refreshed: bool) -> None:
         self.services.models.save(register.entry_of(payloads.model(body), refreshed=refreshed), body)
