@@ -124,13 +124,14 @@ class _Walker:
             return
         model = is_model_file(name)
         try:
-            linked = entry.is_symlink()
-            folder = entry.is_dir()
+            if not model and entry.is_file(follow_symlinks=False):  # most of them: pictures and sidecars
+                if name.endswith(PART) and is_model_file(name.removesuffix(PART)) and not self._excluded(name, entry.path):
+                    self.walked.parts.append(entry.path)
+                return
+            linked, folder = entry.is_symlink(), entry.is_dir()
             if not folder and not model:
                 if linked and not os.path.exists(entry.path):  # noqa: PTH110 - may be a folder on a drive that is not there
                     self.walked.absent.append(entry.path)
-                if name.endswith(PART) and is_model_file(name.removesuffix(PART)) and not self._excluded(name, entry.path):
-                    self.walked.parts.append(entry.path)
                 return
             name.encode()
             if self._excluded(name, entry.path):
@@ -148,7 +149,7 @@ class _Walker:
 
     def follow_links(self) -> None:
         """Links to files that were not met under their own names."""
-        paths = {found.path for found in self.walked.files}
+        paths = {found.path for found in self.walked.files} if self._links else set()
         for path, kind in self._links:
             try:
                 status = os.stat(path)  # noqa: PTH116
