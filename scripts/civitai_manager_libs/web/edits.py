@@ -39,6 +39,20 @@ class Edit(Body):
     ticket: str = ""
 
 
+class Check(Body):
+    """Models by their ids, or by a query; all with files here when both are empty."""
+
+    ids: list[Id] = []
+    query: str = ""
+    ticket: str = ""
+
+
+class Update(Body):
+    ids: list[Id]
+    confirmed: bool = False
+    ticket: str = ""
+
+
 class Ignore(Body):
     versions: list[Id]
     ignored: bool = True
@@ -110,6 +124,8 @@ def edit(application: Application, body: Edit) -> Any:
 # path below the prefix: the shape of its body, the most bytes of it, and what is done; "{id}" is handed over as a number
 EDITS: dict[str, tuple[type[Body], int, Callable[..., Any]]] = {
     "/models/edit": (Edit, SELECTED, edit),
+    "/updates/check": (Check, SELECTED, lambda app, body: {"job": app.check_updates(body.ids, body.query[:400], ticket=body.ticket)}),
+    "/updates": (Update, SELECTED, lambda app, body: {"job": app.update(body.ids, confirmed=body.confirmed, ticket=body.ticket)}),
     "/models/{id}/ignore": (Ignore, LIMIT, lambda app, body, id: app.own.ignore(id, body.versions, body.ignored)),
     "/models/{id}/words": (Words, LIMIT, lambda app, body, id: {"id": app.own.add_words(id, **body.given())}),
     "/words/{id}": (ChangedWords, LIMIT, lambda app, body, id: app.own.change_words(id, **body.given())),
@@ -142,8 +158,8 @@ def _endpoint(
             return raw
         try:
             body = msgspec.json.decode(raw or b"{}", type=shape)
-            numbers = {name: int(told) for name, told in request.path_params.items()}
-        except (msgspec.DecodeError, ValueError) as exc:
+            numbers = msgspec.convert(request.path_params, dict[str, Id], strict=False)
+        except (msgspec.MsgspecError, ValueError) as exc:
             return failure(UsageError(f"This request cannot be understood: {str(exc)[:200]}.", next_step="Reload the page."))
 
         def run() -> Any:

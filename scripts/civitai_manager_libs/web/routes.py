@@ -94,6 +94,15 @@ class Routes:
         """GET filters: what was saved under a name."""
         return answer(lambda: {"filters": self.application().own.filters()})
 
+    def updates(self, request: Request) -> Response:
+        """GET updates?q=&offset=&limit=: models with newer versions, a page of them; POST updates/check and updates are in ``edits``."""
+        window = {"offset": number(request, "offset", 0, 0, 1 << 31), "limit": number(request, "limit", 100, 1, 500)}
+        return answer(lambda: self.application().updates(request.query_params.get("q", "")[:400], **window))
+
+    def statistics(self, request: Request) -> Response:
+        """GET statistics: the state of the library in numbers. A sleeping drive may take a while to answer: this waits in a thread of its own."""
+        return answer(lambda: self.application().statistics())
+
     def thumbnail(self, request: Request, model_id: int) -> Response:
         """GET thumbnail/ID?v=HASH: a picture that never changes under its address."""
         try:
@@ -159,6 +168,8 @@ def add(app: Any, application: Callable[[], Application], dependencies: list[Any
         ("GET", "/facets", routes.facets),
         ("GET", "/tags", routes.tags),
         ("GET", "/filters", routes.filters),
+        ("GET", "/updates", routes.updates),
+        ("GET", "/statistics", routes.statistics),
         ("GET", "/thumbnail/{model_id}", routes.thumbnail),
         ("GET", "/assets/{name}", routes.asset),
         ("POST", "/jobs/{job_id}/{verb}", routes.act),
