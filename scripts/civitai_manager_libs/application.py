@@ -16,10 +16,12 @@ import msgspec
 from . import __version__
 from .actions import account, destination, download, edit, rebuild, refill, register, scan, thumbnails, verify, views
 from .actions.interchange import importing, manifest, restoring
+from .actions.organise import carrying, plans, undoing
 from .actions.services import Services
 from .catalog.database import Database
 from .catalog.exchange import Exchange
 from .catalog.files import Files
+from .catalog.journal import Journal
 from .catalog.models import EVERYTHING, Models, Wanted
 from .catalog.own import OwnData
 from .civitai.client import Client
@@ -52,7 +54,7 @@ class Application:
         jobs = Engine(Store(self._database), self.data_dir / "engines", self._lane_limit)
         services = Services(
             Models(self._database), Files(self._database), Client(self._transport), jobs, self.host, self.settings, self.data_dir / "thumbnails",
-            Exchange(self._database), OwnData(self._database),
+            Exchange(self._database), OwnData(self._database), Journal(self._database),
         )  # fmt: skip
         jobs.add_kind("register", Kind("library", partial(register.run, services)))
         jobs.add_kind("download", Kind("download", partial(download.run, services), download.discard))
@@ -66,6 +68,9 @@ class Application:
         jobs.add_kind("export", Kind("library", partial(manifest.run_export, services)))
         jobs.add_kind("scan", Kind("disk", partial(scan.run, services)))
         jobs.add_kind("verify", Kind("disk", partial(verify.run, services)))
+        jobs.add_kind("organise", Kind("disk", partial(carrying.run, services)))
+        jobs.add_kind("undo", Kind("disk", partial(undoing.run, services)))
+        jobs.add_kind("finish_moves", Kind("disk", partial(undoing.finish, services)))
         jobs.add_kind("test_key", Kind("library", partial(account.test_key, services)))
         jobs.start(resume=serving and self.settings.current.resume_at_start)
         self._services = services
@@ -79,6 +84,7 @@ class Application:
             if early := services.models.early():
                 services.models.settle(early)  # it may have ended meanwhile
             refill.start_if_needed(services)
+            undoing.finish_if_needed(services)
         log.info("started: data in %s, host %s", self.data_dir, self.host.name)
 
     def close(self) -> None:
@@ -160,6 +166,46 @@ class Application:
         """Files with equal bytes, the biggest waste first: sha256, size, paths."""
         groups = self.services.files.duplicates()
         return [{"sha256": group[0].sha256, "size": group[0].size, "paths": [record.path for record in group]} for group in groups]
+
+    def plan_move(self, ids: Sequence[int] = (), files: Sequence[int] = ()) -> dict[str, Any]:
+        """Where the template says for the files of these models, and these files: a plan (``actions.organise.plans``). Raises UsageError."""
+        return plans.move(self.services, ids, files)
+
+    def plan_rename(self, file_id: int, name: str) -> dict[str, Any]:
+        """Another name for one file, with what that means for prompts. Raises NotFound, UsageError."""
+        return plans.rename(self.services, file_id, name)
+
+    def plan_delete(self, ids: Sequence[int] = (), files: Sequence[int] = ()) -> dict[str, Any]:
+        """Into the trash: the files of these models, and these files, with what lies beside them."""
+        return plans.delete(self.services, ids, files)
+
+    def plan_duplicates(self, keep: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """Into the trash: all copies but one; ``keep`` says by hash which file stays, else it is the one that the host loads."""
+        return plans.duplicates(self.services, keep or {})
+
+    def plan_orphans(self) -> dict[str, Any]:
+        """Into the trash: small files whose model is not there, and unfinished downloads that no job goes on with."""
+        return plans.tidy(self.services)
+
+    def carry_out(self, plan: Mapping[str, Any], *, ticket: str = "") -> str:
+        """Do what a plan says, or what is left in it of its groups; all is compared with the disk again. Raises UsageError, Changed."""
+        return carrying.start(self.services, plan)
+
+    def undo(self, batch: str = "", *, ticket: str = "") -> str:
+        """Take back what a job has moved or deleted, the latest by default. Raises UsageError, Changed, which names what is in the way."""
+        return undoing.start(self.services, batch)
+
+    def restore(self, ids: Sequence[int], *, ticket: str = "") -> str:
+        """Give files back from the trash, by their numbers in ``trash``. Raises UsageError, Changed."""
+        return undoing.restore(self.services, ids)
+
+    def trash(self) -> list[dict[str, Any]]:
+        """What was deleted and can be given back, the latest first: see ``actions.organise.undoing.trashed``."""
+        return undoing.trashed(self.services)
+
+    def journal(self, limit: int = 50) -> list[dict[str, Any]]:
+        """The latest actions that moved or deleted files: see ``catalog.journal.Journal.batches``."""
+        return self.services.journal.batches(limit)
 
     @property
     def own(self) -> OwnData:

@@ -19,7 +19,7 @@
         WrongContent                 a web page or an error text instead of a model
         HashMismatch                 whole, but not the file that Civitai describes
       DiskError                      files and folders here
-        NoSpace, NotWritable, FileExists, TrashFailed
+        NoSpace, NotWritable, FileExists, TrashFailed, Changed
       UsageError                     what was asked for cannot be done as asked
         NotALink, NothingToDownload, NeedsConfirmation, BadSetting, BadValue, UnknownJob
       Busy                           the catalog or another program holds what is needed
@@ -201,6 +201,14 @@ class TrashFailed(DiskError):
     code = "trash_failed"
     default = "The file could not be moved to the trash."
     next_step = "It was not deleted. Check the permissions of its folder."
+
+
+class Changed(DiskError):
+    """``reason``: gone, changed, being_written, conflict, link, read_only ..., as plans have it."""
+
+    code = "changed"
+    default = "The files are no longer as the plan says."
+    next_step = "Nothing was done with them. Make a new plan and look at it."
 
 
 class UsageError(CivitaiManagerError):

@@ -83,6 +83,16 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     hash_threads: Annotated[
         int, about("How many files are read at a time when hashes are computed. 0: half of this computer's processor cores.", ge=0, le=64)
     ] = 0
+    own_trash: Annotated[
+        bool,
+        about(
+            "Put deleted files into a hidden folder of our own (.civitai-manager-trash) on their drive, even where the system has a trash. "
+            "Off: only where it has none."
+        ),
+    ] = False
+    after_update: Annotated[
+        str, about("What becomes of the old file when a newer version has been downloaded and verified: keep or trash.", pattern="^(keep|trash)$")
+    ] = "keep"
 
     repair_host_queue: Annotated[
         bool,

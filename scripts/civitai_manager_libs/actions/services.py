@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..catalog.exchange import Exchange
 from ..catalog.files import Files
+from ..catalog.journal import Journal
 from ..catalog.models import Models
 from ..catalog.own import OwnData
 from ..civitai.client import Client
@@ -26,6 +27,7 @@ class Services:
     thumbnails: Path
     exchange: Exchange
     own: OwnData
+    journal: Journal
 
     @property
     def settings(self) -> Settings:

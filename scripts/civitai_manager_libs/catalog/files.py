@@ -16,8 +16,9 @@ from .settle import settle
 class LocalFile(msgspec.Struct):
     """One file on disk. ``sha256`` is lower case, '' when not known; size in bytes, mtime in nanoseconds, as ``stat`` gives them.
 
-    ``model_id`` is None while it is not identified, and negative when it is only here. ``state``: here or missing; ``health``: '' not looked
-    at, whole (as far as its header tells), truncated, verified, wrong. Times in seconds since 1970. ``asked``: when Civitai last did not know it.
+    ``model_id`` is None while it is not identified, and negative when it is only here. ``state``: here, missing, or deleted (by the person);
+    ``health``: '' not looked at, whole (as far as its header tells), truncated, verified, wrong. Times in seconds since 1970. ``asked``: when
+    Civitai last did not know it.
     """
 
     path: str
@@ -164,8 +165,8 @@ class Files:
         return self._select("model_id = ? AND state = 'here'", model_id)
 
     def ever_of_model(self, model_id: int) -> list[LocalFile]:
-        """Also those that are missing."""
-        return self._select("model_id = ?", model_id)
+        """Also those that are missing, but not what was deleted deliberately."""
+        return self._select("model_id = ? AND state <> 'deleted'", model_id)
 
     def at(self, path: Path) -> LocalFile | None:
         return next(iter(self._select("path = ?", str(path))), None)

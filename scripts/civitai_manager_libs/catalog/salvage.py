@@ -78,7 +78,7 @@ def files(path: Path) -> Iterator[LocalFile]:
                     record = msgspec.convert({column: told for column, told in dict(row).items() if column in known}, LocalFile)
                 except msgspec.ValidationError:
                     continue
-                if _HASH.fullmatch(record.sha256) and record.state in ("here", "missing"):
+                if _HASH.fullmatch(record.sha256) and record.state in ("here", "missing", "deleted"):
                     yield record
 
 

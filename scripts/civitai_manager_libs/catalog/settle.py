@@ -78,7 +78,7 @@ def _summed(
     row: sqlite3.Row, versions: list[sqlite3.Row], files: list[sqlite3.Row], ignored: set[int], moment: str
 ) -> dict[str, Any]:  # fmt: skip
     here = [file for file in files if file["state"] == "here"]
-    missing, broken = len(files) - len(here), sum(file["health"] in BROKEN for file in here)
+    missing, broken = sum(file["state"] == "missing" for file in files), sum(file["health"] in BROKEN for file in here)
     level = row["own_level"] if row["own_level"] is not None else row["nsfw_level"]
     newer = _newer(row, versions, {file["version_id"] for file in here}, ignored, moment)
     holds = {

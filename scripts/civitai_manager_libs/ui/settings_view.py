@@ -24,6 +24,7 @@ GROUPS = {
     "Account": ("api_key", "civitai_url"),
     "Downloads": ("parallel_downloads", "subfolder_template", "write_sidecars", "resume_at_start", "models_dir"),
     "Scan": ("scan_folders", "scan_exclude", "hash_threads"),
+    "Files": ("own_trash", "after_update"),
     "Interchange": ("write_browser_plus", "write_lora_manager", "write_stability_matrix", "write_civbrowser"),
     "Connection": ("proxy", "http_timeout", "download_timeout", "http_retry_delay", "repair_host_queue", "native_progress"),
 }
@@ -32,6 +33,7 @@ TITLES = {"write_browser_plus": "Browser+ and Neo", "write_lora_manager": "Lora 
           "api_key": "API key", "civitai_url": "Civitai address", "http_timeout": "Answer timeout (s)", "download_timeout": "Download timeout (s)",
           "http_retry_delay": "First retry after (s)", "native_progress": "Gradio's own progress bar",
           "scan_folders": "Further model folders", "scan_exclude": "Left out of scans", "hash_threads": "Threads for hashing",
+          "own_trash": "Our own trash", "after_update": "Old file after an update",
           "repair_host_queue": "Repair the WebUI's queue", "models_dir": "Models folder"}  # fmt: skip
 
 

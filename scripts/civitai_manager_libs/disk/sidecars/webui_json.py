@@ -137,6 +137,41 @@ def write(
     return path
 
 
+def carry_over(old_file: Path, new_file: Path, old_words: Iterable[str]) -> bool:
+    """Take what a person has set beside an older version over to a newer one; whether there was anything. Raises DiskError, NoSpace, NotWritable.
+
+    Nothing is overwritten but what Civitai says: the new version's trigger words give way when the person had changed those of the old one.
+    ``old_words``: the old version's, as they were written. What we keep in step ourselves (see ``ours``) comes from the catalog.
+    """
+    raw = read(path_of(old_file))
+    path = path_of(new_file)
+    existing = read(path)
+    if raw is None or (existing is None and not is_blank(path)) or str(path).casefold() == str(new_file).casefold():
+        return False
+    before, content = _record(raw), dict(existing or {})
+    written = _record(content).written
+    for key in ("preferred weight", "negative text", "vae"):
+        value = before.theirs(key)
+        if value not in (*_EMPTY, 0) and content.get(key) in (*_EMPTY, 0):
+            content[key] = value
+    words = before.theirs("activation text")
+    if isinstance(words, str) and words.strip() and words.strip() not in ("", activation_text(old_words)) and "activation text" not in written:
+        content["activation text"] = words
+    notes = claim.text(before.theirs("notes")).strip()
+    there = claim.text(content.get("notes"))
+    if notes and not _LINKS.fullmatch(notes) and notes not in there:
+        content["notes"] = "\n".join(one for one in (_without_links(notes), there) if one)
+    if content == (existing or {}):
+        return False
+    write_json(path, content)
+    return True
+
+
+def _without_links(notes: str) -> str:
+    """Lines that are only a link are a program's, and about the old version."""
+    return "\n".join(line for line in notes.splitlines() if not _LINKS.fullmatch(line.strip())).strip()
+
+
 def _add(content: dict[str, Any], mine: Mine) -> None:
     """The person's words. Tags go into the description: that and the file's path are all that the WebUI's search looks through."""
     if MARK not in content and "extensions" not in content and mine != Mine():
