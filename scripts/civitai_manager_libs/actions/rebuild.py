@@ -101,7 +101,7 @@ def _records(services: Services, context: Context, damaged: Path) -> dict[int, i
         only_here = record.model_id is None or record.model_id < 0
         if not record.unchanged:
             if not Path(record.path).exists():
-                record.state = "missing"
+                record.state = "missing" if record.state == "here" else record.state
             elif not only_here:
                 continue
         records.append(record)

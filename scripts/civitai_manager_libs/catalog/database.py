@@ -24,6 +24,7 @@ from .schema import MIGRATIONS
 
 log = logging.getLogger(__name__)
 
+DAMAGED = ("malformed", "not a database", "vtable constructor failed", "fts5: ")  # the last two: SQLite's words about a damaged search index
 BUSY_TIMEOUT = 15.0  # seconds that a write waits for another process's transaction
 
 
@@ -160,7 +161,7 @@ class Database:
         return self.path.with_name(self.path.name + ".damaged")
 
     def _failure(self, exc: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:
-        if isinstance(exc, UnicodeDecodeError) or "malformed" in str(exc) or "not a database" in str(exc):
+        if isinstance(exc, UnicodeDecodeError) or any(words in str(exc) for words in DAMAGED):
             with contextlib.suppress(OSError):
                 self._marker.touch()
             return CivitaiManagerError(
