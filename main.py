@@ -19,12 +19,17 @@ for folder in (ROOT, ROOT / "scripts"):
 
 from civitai_manager_libs.hosts.event_loop import LOOPS  # noqa: E402
 
-COMMANDS = frozenset({"register", "download", "list", "show", "jobs", "resume", "cancel"})
+COMMANDS = frozenset({
+    "register", "download", "list", "show", "jobs", "resume", "cancel", "scan", "verify", "duplicates", "import", "export",
+})  # fmt: skip
 EPILOG = """commands (each has --help):
   register LINK...    remember models            list [QUERY]   what is in the library
   download LINK       fetch a verified file      show LINK      one model
   jobs                what runs, what failed     resume [ID]    go on with it
-  cancel ID           stop it                    doctor         versions, server, is Civitai reachable"""
+  cancel ID           stop it                    doctor         versions, server, is Civitai reachable
+  scan [FOLDER...]    what is on the disk        verify [QUERY] read files whole
+  duplicates          files that are there twice
+  import TOOL PATH    from another tool          export FILE    the whole library"""
 
 
 def login(text: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""``python -m benchmarks [startup] [register] [download] [memory]``: the figures that the project promises, one row each.
+"""``python -m benchmarks [startup] [register] [download] [memory] [scan]``: the figures that the project promises, one row each.
 
 The demo Civitai runs in a process of its own, so that its work is not counted as ours. Needs an environment with gradio (``./start.sh`` makes
 one) and, for ``download``, ``curl``.
@@ -60,6 +60,12 @@ class FolderHost:
         return default_folders(self.root)
 
     def refresh(self, kinds: set[str]) -> None:
+        pass
+
+    def known_sha256(self, path: Path, kind: str) -> str:
+        return ""
+
+    def remember_sha256(self, path: Path, kind: str, sha256: str, tensors: str = "") -> None:
         pass
 
 
@@ -246,7 +252,14 @@ def memory(folder: Path) -> list[tuple[str, str, str]]:
     return [(f"memory above idle, {BIG_BYTES >> 30} GiB in {wall:.0f} s", f"{(peak - idle) / 2**20:.0f} MiB", "under 60 MiB")]
 
 
-MEASUREMENTS = {"startup": startup, "register": register, "download": download, "memory": memory}
+def scan(folder: Path) -> list[tuple[str, str, str]]:
+    from .scanning import measure
+
+    with demo() as url, application(folder / "scan", url) as made:
+        return measure(made, folder / "scan" / "webui")
+
+
+MEASUREMENTS = {"startup": startup, "register": register, "download": download, "memory": memory, "scan": scan}
 
 
 def main() -> None:

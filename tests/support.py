@@ -22,19 +22,27 @@ NOWHERE = "http://127.0.0.1:9"  # nothing listens there
 
 
 class FolderHost:
-    """A host (``host.Host``) whose folders are those of a WebUI in ``root``; ``refreshed`` collects what it was told."""
+    """A host (``host.Host``) whose folders are those of a WebUI in ``root``; ``refreshed`` and ``hashes`` collect what it was told."""
 
     name = "folders for a test"
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.refreshed: list[set[str]] = []
+        self.hashes: dict[str, tuple[str, int]] = {}
 
     def folders(self) -> dict[str, list[Path]]:
         return default_folders(self.root)
 
     def refresh(self, kinds: set[str]) -> None:
         self.refreshed.append(kinds)
+
+    def known_sha256(self, path: Path, kind: str) -> str:
+        known = self.hashes.get(str(path))
+        return known[0] if known and known[1] == path.stat().st_mtime_ns else ""
+
+    def remember_sha256(self, path: Path, kind: str, sha256: str, tensors: str = "") -> None:
+        self.hashes[str(path)] = (sha256, path.stat().st_mtime_ns)
 
 
 def make_application(folder: Path, demo: DemoServer | str, key: str = KEY, **settings: Any) -> Application:

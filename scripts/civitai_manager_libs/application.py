@@ -6,6 +6,7 @@ Nothing happens before ``start``: no file is opened, no thread runs.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,16 @@ from typing import Any
 import msgspec
 
 from . import __version__
-from .actions import account, destination, download, reach, rebuild, register, thumbnails, views
+from .actions import account, destination, download, edit, reach, rebuild, refill, register, scan, thumbnails, verify, views
+from .actions.interchange import importing, manifest, restoring
+from .actions.organise import carrying, plans, undoing
 from .actions.services import Services
 from .catalog.database import Database
+from .catalog.exchange import Exchange
 from .catalog.files import Files
-from .catalog.models import Models
+from .catalog.journal import Journal
+from .catalog.models import EVERYTHING, Models, Wanted
+from .catalog.own import OwnData
 from .civitai.client import Client
 from .civitai.transport import Transport
 from .errors import NotFound
@@ -47,12 +53,24 @@ class Application:
         self._transport = Transport(lambda: self.settings.current, version=__version__)
         jobs = Engine(Store(self._database), self.data_dir / "engines", self._lane_limit)
         services = Services(
-            Models(self._database), Files(self._database), Client(self._transport), jobs, self.host, self.settings, self.data_dir / "thumbnails"
-        )
+            Models(self._database), Files(self._database), Client(self._transport), jobs, self.host, self.settings, self.data_dir / "thumbnails",
+            Exchange(self._database), OwnData(self._database), Journal(self._database),
+        )  # fmt: skip
         jobs.add_kind("register", Kind("library", partial(register.run, services)))
         jobs.add_kind("download", Kind("download", partial(download.run, services), download.discard))
+        jobs.add_kind("refill", Kind("library", partial(refill.run, services)))
+        jobs.add_kind("edit", Kind("edit", partial(edit.run, services)))
         jobs.add_kind("rebuild", Kind("library", partial(rebuild.run, services)))
         jobs.add_kind("thumbnail", Kind("library", partial(thumbnails.run, services)))
+        jobs.add_kind("import", Kind("library", partial(importing.run, services)))
+        jobs.add_kind("import_library", Kind("library", partial(restoring.run, services)))
+        jobs.add_kind("restore", Kind("restore", partial(restoring.restore, services)))
+        jobs.add_kind("export", Kind("library", partial(manifest.run_export, services)))
+        jobs.add_kind("scan", Kind("disk", partial(scan.run, services)))
+        jobs.add_kind("verify", Kind("disk", partial(verify.run, services)))
+        jobs.add_kind("organise", Kind("disk", partial(carrying.run, services)))
+        jobs.add_kind("undo", Kind("disk", partial(undoing.run, services)))
+        jobs.add_kind("finish_moves", Kind("disk", partial(undoing.finish, services)))
         jobs.add_kind("test_key", Kind("library", partial(account.test_key, services)))
         jobs.add_kind("reach", Kind("library", partial(reach.run, services)))
         jobs.start(resume=serving and self.settings.current.resume_at_start)
@@ -63,6 +81,11 @@ class Application:
                 "and from the sidecars in your models folders. Your model files were not touched."
             )
             rebuild.start(services, self._database.set_aside)
+        if serving:
+            if early := services.models.early():
+                services.models.settle(early)  # it may have ended meanwhile
+            refill.start_if_needed(services)
+            undoing.finish_if_needed(services)
         log.info("started: data in %s, host %s", self.data_dir, self.host.name)
 
     def close(self) -> None:
@@ -75,7 +98,7 @@ class Application:
             log.info("closed")
 
     def _lane_limit(self, lane: str) -> int:
-        return self.settings.current.parallel_downloads if lane == "download" else 2
+        return {"download": self.settings.current.parallel_downloads, "disk": 1, "edit": 1}.get(lane, 2)
 
     @property
     def services(self) -> Services:
@@ -122,6 +145,99 @@ class Application:
         """Register what one link means, if needed, and download it. Raises NotALink."""
         return download.start_link(self.services, link, version_id, file_id, folder, confirmed)
 
+    def import_from(self, tool: str, path: str, *, dry_run: bool = False, ticket: str = "") -> str:
+        """Take over what another tool (of ``importing.NAMES``) knows, from its folder, which is only read. Raises UsageError.
+
+        The job's result is the report; ``dry_run`` gives the same one and writes nothing.
+        """
+        return importing.start(self.services, tool, Path(path), dry_run=dry_run)
+
+    def export_library(self, path: str, *, model_ids: Sequence[int] | None = None, ticket: str = "") -> str:
+        """Write the library, or some models of it, as one JSON document: see ``actions.interchange.manifest``. Raises FileExists, UsageError."""
+        return manifest.start_export(self.services, Path(path), model_ids)
+
+    def import_library(self, path: str, *, dry_run: bool = False, fetch: bool = True, confirmed: bool = False, ticket: str = "") -> str:
+        """Put what another machine has exported into this library. The result is the report; ``restore`` in it is the job that fetches the missing
+        files (``fetch``; of pickle files only those that are ``confirmed``). Raises UsageError."""
+        return restoring.start(self.services, Path(path), dry_run=dry_run, fetch=fetch, confirmed=confirmed)
+
+    def import_report(self, job_id: str) -> dict[str, Any]:
+        """The whole report of an import, file by file; its job's result has the beginning of each list."""
+        return importing.report(self.services, job_id)
+
+    def scan(self, folders: Sequence[str] = (), *, ticket: str = "") -> str:
+        """Find out what is on the disk: everywhere, or in some folders. The result is described at ``actions.scan.run``. Raises UsageError."""
+        return scan.start(self.services, folders)
+
+    def verify(self, ids: Sequence[int] = (), query: str = "", *, ticket: str = "") -> str:
+        """Read all bytes of the files of these models, or of all that a query finds, and compare their hashes. Raises NotFound."""
+        return verify.start(self.services, ids, query)
+
+    def duplicates(self) -> list[dict[str, Any]]:
+        """Files with equal bytes, the biggest waste first: sha256, size, paths."""
+        groups = self.services.files.duplicates()
+        return [{"sha256": group[0].sha256, "size": group[0].size, "paths": [record.path for record in group]} for group in groups]
+
+    def plan_move(self, ids: Sequence[int] = (), files: Sequence[int] = ()) -> dict[str, Any]:
+        """Where the template says for the files of these models, and these files: a plan (``actions.organise.plans``). Raises UsageError."""
+        return plans.move(self.services, ids, files)
+
+    def plan_rename(self, file_id: int, name: str) -> dict[str, Any]:
+        """Another name for one file, with what that means for prompts. Raises NotFound, UsageError."""
+        return plans.rename(self.services, file_id, name)
+
+    def plan_delete(self, ids: Sequence[int] = (), files: Sequence[int] = ()) -> dict[str, Any]:
+        """Into the trash: the files of these models, and these files, with what lies beside them."""
+        return plans.delete(self.services, ids, files)
+
+    def plan_duplicates(self, keep: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """Into the trash: all copies but one; ``keep`` says by hash which file stays, else it is the one that the host loads."""
+        return plans.duplicates(self.services, keep or {})
+
+    def plan_orphans(self) -> dict[str, Any]:
+        """Into the trash: small files whose model is not there, and unfinished downloads that no job goes on with."""
+        return plans.tidy(self.services)
+
+    def carry_out(self, plan: Mapping[str, Any], *, ticket: str = "") -> str:
+        """Do what a plan says, or what is left in it of its groups; all is compared with the disk again. Raises UsageError, Changed."""
+        return carrying.start(self.services, plan)
+
+    def undo(self, batch: str = "", *, ticket: str = "") -> str:
+        """Take back what a job has moved or deleted, the latest by default. Raises UsageError, Changed, which names what is in the way."""
+        return undoing.start(self.services, batch)
+
+    def restore(self, ids: Sequence[int], *, ticket: str = "") -> str:
+        """Give files back from the trash, by their numbers in ``trash``. Raises UsageError, Changed."""
+        return undoing.restore(self.services, ids)
+
+    def trash(self) -> list[dict[str, Any]]:
+        """What was deleted and can be given back, the latest first: see ``actions.organise.undoing.trashed``."""
+        return undoing.trashed(self.services)
+
+    def journal(self, limit: int = 50) -> list[dict[str, Any]]:
+        """The latest actions that moved or deleted files: see ``catalog.journal.Journal.batches``."""
+        return self.services.journal.batches(limit)
+
+    @property
+    def own(self) -> OwnData:
+        """What the person says of models: collections, word sets, saved filters."""
+        return self.services.own
+
+    def edit_models(
+        self,
+        ids: Sequence[int],
+        values: Mapping[str, Any] | None = None,
+        *,
+        add_tags: Sequence[str] = (),
+        remove_tags: Sequence[str] = (),
+        ticket: str = "",
+    ) -> dict[str, Any]:
+        """Set marks (``catalog.models.OWN``) of models, add and remove tags. Raises BadValue, NotFound.
+
+        {"changed": number} when it is done, {"job": id} for so many that it takes a while.
+        """
+        return edit.start(self.services, ids, values or {}, add_tags, remove_tags)
+
     def choose_thumbnail(self, model_id: int, url: str, *, ticket: str = "") -> str:
         """Make one of the model's pictures its thumbnail; a refresh keeps it. Raises NotFound."""
         return self.jobs.started(ticket) or thumbnails.start(self.services, model_id, url, ticket)
@@ -136,19 +252,25 @@ class Application:
 
     # -- what can be looked at
 
-    def cards(
-        self, query: str = "", offset: int = 0, limit: int = 200, type: str = "", base: str = "", state: str = "", sort: str = "registered"
-    ) -> dict[str, Any]:
+    def cards(self, wanted: Wanted = EVERYTHING, *, offset: int = 0, limit: int = 200) -> dict[str, Any]:
         """A window of the library for the grid: total, offset, items (cards), and the revision that it is of."""
         revision = self.services.models.revision()
-        cards, total = self.services.models.cards(
-            query, type=type, base=base, state=state, sort=sort, offset=max(0, offset), limit=max(1, min(limit, 1000))
-        )
+        cards, total = self.services.models.cards(wanted, offset=max(0, offset), limit=max(1, min(limit, 1000)))
         return {"total": total, "offset": offset, "items": msgspec.to_builtins(cards), "revision": revision}
 
-    def facets(self) -> dict[str, list[str]]:
-        """The types and base models that occur in the library."""
-        return self.services.models.facets()
+    def ids(self, wanted: Wanted = EVERYTHING) -> dict[str, Any]:
+        """All that match, for "select all": ids in their order, count, bytes on disk, and the revision that it is of."""
+        revision = self.services.models.revision()
+        ids = self.services.models.ids(wanted)
+        return {"ids": ids, "count": len(ids), "bytes": self.services.models.sizes(wanted), "revision": revision}
+
+    def facets(self) -> dict[str, Any]:
+        """What occurs in the library, and how often: see ``catalog.models.Models.facets``; saved filters too."""
+        return {**self.services.models.facets(), "filters": self.services.own.filters()}
+
+    def tags(self, prefix: str = "") -> list[dict[str, Any]]:
+        """Tags that begin so, the person's first: tag, count, own."""
+        return self.services.models.tags_beginning(prefix)
 
     def model_view(self, model_id: int) -> dict[str, Any] | None:
         """A registered model with versions and files; see ``actions.views``. None when it is not registered."""
@@ -163,9 +285,9 @@ class Application:
         return thumbnails.read(self.services, model_id)
 
     def set_note(self, model_id: int, note: str) -> None:
-        """Keep a person's own words about a registered model. Raises NotFound."""
+        """Keep a person's own words about a registered model. Raises NotFound, BadValue."""
         row = self.services.models.row(model_id)
         if row is None:
             raise NotFound(f"The model {model_id} is not registered.")
         if row["note"] != note.strip():
-            self.services.models.set_note(model_id, note.strip())
+            self.services.own.edit([model_id], {"note": note})

@@ -20,8 +20,10 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
+from . import cli_library
 from .actions import register, views
 from .application import Application
+from .catalog.models import Wanted
 from .civitai.payloads import human_size
 from .errors import CivitaiManagerError, NotALink, NotFound, UsageError, explain
 from .jobs.board import View
@@ -86,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("id", nargs="?", metavar="ID")
     sub = command("cancel", run_cancel, "Stop a job and remove what it left half-done.")
     sub.add_argument("id", metavar="ID")
+    cli_library.add_commands(command, cli_library.Telling(_finish, _outcome, _answer))
     return top
 
 
@@ -165,7 +168,7 @@ def run_list(application: Application, arguments: argparse.Namespace) -> int:
     query = " ".join(arguments.query)
     items: list[dict[str, Any]] = []
     while True:
-        page = application.cards(query, offset=len(items), limit=1000, sort="name")
+        page = application.cards(Wanted(query=query, sort="name"), offset=len(items), limit=1000)
         items += page["items"]
         if len(items) >= page["total"] or not page["items"]:
             break

@@ -19,9 +19,9 @@
         WrongContent                 a web page or an error text instead of a model
         HashMismatch                 whole, but not the file that Civitai describes
       DiskError                      files and folders here
-        NoSpace, NotWritable, FileExists, TrashFailed
+        NoSpace, NotWritable, FileExists, TrashFailed, Changed
       UsageError                     what was asked for cannot be done as asked
-        NotALink, NothingToDownload, NeedsConfirmation, BadSetting, UnknownJob
+        NotALink, NothingToDownload, NeedsConfirmation, BadSetting, BadValue, UnknownJob
       Busy                           the catalog or another program holds what is needed
       SomeFailed                     a batch in which some items failed; .data["failed"] has each with its reason
 
@@ -203,6 +203,14 @@ class TrashFailed(DiskError):
     next_step = "It was not deleted. Check the permissions of its folder."
 
 
+class Changed(DiskError):
+    """``reason``: gone, changed, being_written, conflict, link, read_only ..., as plans have it."""
+
+    code = "changed"
+    default = "The files are no longer as the plan says."
+    next_step = "Nothing was done with them. Make a new plan and look at it."
+
+
 class UsageError(CivitaiManagerError):
     code = "usage"
     next_step = ""
@@ -235,6 +243,12 @@ class BadSetting(UsageError):
     code = "bad_setting"
     default = "This setting has a value that cannot be used."
     next_step = "The earlier value was kept."
+
+
+class BadValue(UsageError):
+    code = "bad_value"
+    default = "This value cannot be used."
+    next_step = "Nothing was changed: give another value."
 
 
 class UnknownJob(UsageError):

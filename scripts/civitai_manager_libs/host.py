@@ -27,3 +27,11 @@ class Host(Protocol):
     def refresh(self, kinds: set[str]) -> None:
         """Make the host see new or vanished files of these kinds without a restart. Never raises for what the host lacks."""
         ...
+
+    def known_sha256(self, path: Path, kind: str) -> str:
+        """The file's SHA-256 (lower case) as the host has computed it for the file as it is now, or ''. Reads no model file. Never raises."""
+        ...
+
+    def remember_sha256(self, path: Path, kind: str, sha256: str, tensors: str = "") -> None:
+        """Tell the host hashes of ours, so that it need not compute them. ``tensors``: of what follows a safetensors header. Never raises."""
+        ...

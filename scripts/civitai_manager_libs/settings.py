@@ -64,8 +64,35 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         str, about("Subfolder for new downloads, such as {base_model}/{creator}. Parts: base_model creator model version type model_id version_id.")
     ] = ""
     write_sidecars: Annotated[bool, about("Write .civitai.info, the WebUI's .json (merged) and a preview beside each downloaded file.")] = True
+    write_browser_plus: Annotated[bool, about("Also write .api_info.json, for Civitai Browser+ and Browser Neo.")] = False
+    write_lora_manager: Annotated[bool, about("Also write .metadata.json, for Lora Manager, with your note, tags, weight and favourites.")] = False
+    write_stability_matrix: Annotated[bool, about("Also write .cm-info.json, for StabilityMatrix.")] = False
+    write_civbrowser: Annotated[bool, about("Also write .civitai.json, for CivBrowser.")] = False
     resume_at_start: Annotated[bool, about("Go on with interrupted downloads and registrations when the program starts.")] = True
     models_dir: Annotated[str, about("Standalone only: the WebUI folder whose models/ and embeddings/ are used. Empty: a folder of our own.")] = ""
+    scan_folders: Annotated[
+        str, about("Further folders with model files that a scan reads, one a line: other drives, another program's models. They are only read.")
+    ] = ""
+    scan_exclude: Annotated[
+        str,
+        about(
+            "What a scan leaves out, one pattern a line: a name such as training or *.bak, or a path such as /models/old/*. * stands for anything, "
+            "? for one letter."
+        ),
+    ] = ""
+    hash_threads: Annotated[
+        int, about("How many files are read at a time when hashes are computed. 0: half of this computer's processor cores.", ge=0, le=64)
+    ] = 0
+    own_trash: Annotated[
+        bool,
+        about(
+            "Put deleted files into a hidden folder of our own (.civitai-manager-trash) on their drive, even where the system has a trash. "
+            "Off: only where it has none."
+        ),
+    ] = False
+    after_update: Annotated[
+        str, about("What becomes of the old file when a newer version has been downloaded and verified: keep or trash.", pattern="^(keep|trash)$")
+    ] = "keep"
 
     repair_host_queue: Annotated[
         bool,

@@ -108,7 +108,7 @@ def test_offline_stops_early_and_a_retry_does_the_rest(running: Any, demo: Any) 
     job = running.register("\n".join(map(str, FIRST[:12])))
     error = failed(running, job, 5)
     assert error["code"] == "offline" and "library here stays usable" in error["next_step"]
-    assert running.cards("")["total"] == 1 and running.model_view(FIRST[0])["name"] and running.thumbnail(FIRST[0]) is not None
+    assert running.cards()["total"] == 1 and running.model_view(FIRST[0])["name"] and running.thumbnail(FIRST[0]) is not None
     demo.start()
     running.jobs.retry(job)
     assert len(done(running, job)["registered"]) == 12

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from civitai_manager_libs.actions import identify, thumbnails
 from civitai_manager_libs.application import Application
 from civitai_manager_libs.catalog.database import MIGRATIONS, Database
+from civitai_manager_libs.catalog.files import LocalFile
+from civitai_manager_libs.catalog.models import Wanted
 from civitai_manager_libs.errors import CivitaiManagerError, NotWritable
 from disk.mounts import run_on_mount
 from support import ROOT, done, make_application, sha256, until
@@ -77,7 +80,7 @@ def test_garbage_is_set_aside_and_the_library_comes_back_from_sidecars(furnished
         assert aside.read_bytes() == garbage
         assert len(application.notices) == 1 and aside.name in application.notices[0] and "not touched" in application.notices[0]
         assert rebuilt(application) == {"saved": 0, "described": 2, "files": 2}
-        cards = application.cards(sort="name")["items"]
+        cards = application.cards(Wanted(sort="name"))["items"]
         assert {card["id"] for card in cards} == {case.model_id for case in DOWNLOADED}
         assert all(card["state"] == "downloaded" and card["thumbnail"] for card in cards)
         view = application.model_view(DOWNLOADED[0].model_id)
@@ -134,10 +137,127 @@ def test_what_is_still_readable_is_saved_with_date_and_note(furnished: tuple[Pat
         view = application.model_view(FIRST[0])
         assert view is not None and (view["note"], view["registered"]) == ("keep me", "2020-02-02T00:00:00+00:00")
         assert view["thumbnail"] and application.thumbnail(FIRST[0]) is not None
-        assert application.cards(state="downloaded")["total"] == 2
+        assert application.cards(Wanted(state="downloaded"))["total"] == 2
     finally:
         application.close()
     check_untouched(files)
+
+
+def furnish_with_words(application: Application) -> dict[str, Any]:
+    """Everything that a person can say, on two models of Civitai's and on a file that is only here; what must come back of it."""
+    own, models = application.own, application.services.models
+    lora = application.host.root / "models" / "Lora"  # type: ignore[attr-defined]
+    (lora / "only here.safetensors").write_bytes(b"nobody knows it")
+    application.services.files.put([LocalFile("/gone/away.safetensors", 5, 1, "c" * 64, FIRST[1], 7, 8, kind="lora", state="missing")])
+    application.services.files.add(lora / "only here.safetensors", "d" * 64, model_id=None, version_id=None, file_id=None, kind="lora")
+    record = application.services.files.at(lora / "only here.safetensors")
+    assert record is not None
+    entry, body = identify.own_entry(record)
+    models.save(entry, body)
+    application.services.files.change([(record.id, {"model_id": entry.id})])
+    assert thumbnails.store(application.services, entry.id, application.thumbnail(FIRST[0])[0], "")  # type: ignore[index]
+    marks = {"favourite": True, "rating": 4, "weight": 0.75, "negative": "blurry", "own_level": 4, "follow": "base", "pinned": 5, "note": "mine"}
+    own.edit([FIRST[1], entry.id], marks, add_tags=["Mein Öl", "b"])
+    own.ignore(FIRST[1], [77, 78])
+    own.add_words(FIRST[1], "zinnia", name="flowers", negative="thorns", weight=0.5, version_id=9)
+    own.add_words(entry.id, "rose")
+    one, two = own.create_collection("Ölbilder", "a note"), own.create_collection("Zwei")
+    own.add_to_collection(one, [entry.id, FIRST[2], FIRST[1]])
+    own.note_in_collection(one, FIRST[2], "the second")
+    own.move_collections([two], before=one)
+    own.save_filters("Meine", {"q": "#öl", "hide": 4})
+    with application._database.writing() as db:
+        columns = db.execute("PRAGMA table_info(journal)").fetchall()
+        moved = {column["name"]: 12 if column["type"] in ("INTEGER", "REAL") else "done" for column in columns}
+        db.execute(f"INSERT INTO journal ({', '.join(moved)}) VALUES ({', '.join('?' * len(moved))})", list(moved.values()))
+    return told(application, entry.id)
+
+
+def told(application: Application, local: int) -> dict[str, Any]:
+    names = ("own_tags", "ignored", "favourite", "rating", "weight", "negative", "own_level", "follow", "pinned", "note", "registered", "name")
+    views = [application.model_view(model_id) for model_id in (FIRST[1], FIRST[2], local)]
+    sets = [[{**one, "id": 0} for one in (view or {})["word_sets"]] for view in views]
+    collections = [
+        (one["name"], one["note"], application.ids(Wanted(collection=one["name"], sort="collection"))["ids"])
+        for one in application.facets()["collections"]
+    ]
+    with application._database.reading() as db:
+        journal = [tuple(row) for row in db.execute("SELECT * FROM journal")]
+    notes = [[(one["name"], one["note"]) for one in (view or {})["collections"]] for view in views]
+    files = [[(one["path"], one["sha256"], one["state"], one["kind"]) for one in (view or {})["files"]] for view in views]
+    return {
+        "views": [{name: (view or {})[name] for name in names} for view in views], "sets": sets, "collections": collections, "notes": notes,
+        "files": files, "filters": application.own.filters(), "journal": journal, "picture": application.thumbnail(local),
+        "local": application.ids(Wanted(state="local"))["ids"], "missing": application.ids(Wanted(state="missing"))["ids"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_a_person_said_comes_back(furnished: tuple[Path, dict[str, str]], demo: Any, stopped: bool) -> None:
+    """Tags, marks, collections, word sets, saved filters and the journal, also those of files that Civitai does not know, and of missing ones."""
+    folder, files = furnished
+    application = reopened(folder, demo)
+    before = furnish_with_words(application)
+    local = before["local"][0]
+    assert before["views"][2]["own_tags"] == ["b", "Mein Öl"] and before["picture"] and before["missing"] == [FIRST[1]]
+    application.close()
+    catalog = folder / "data" / "catalog.db"
+    spoil(catalog, "jobs")
+    application = reopened_after_trouble(folder, demo)
+    try:
+        if stopped:
+            (job,) = [job["id"] for job in application.jobs.changes()["jobs"] if job["kind"] == "rebuild"]
+            application.close()
+            application = reopened(folder, demo)
+        assert rebuilt(application)["files"] >= 2
+        assert told(application, local) == before
+        assert application.cards(limit=1000)["total"] == 23
+        assert application.ids(Wanted(query='#"mein öl" blurry is:favourite'))["count"] == 2
+    finally:
+        application.close()
+    check_untouched({path: digest for path, digest in files.items()})
+
+
+@pytest.mark.parametrize("table", ["tags", "word_sets", "collections", "local_files", "bodies", "found_words_data", "texts", "versions"])
+def test_one_spoiled_table_costs_only_itself(furnished: tuple[Path, dict[str, str]], demo: Any, table: str) -> None:
+    folder, files = furnished
+    application = reopened(folder, demo)
+    before = furnish_with_words(application)
+    local = before["local"][0]
+    application.close()
+    spoil(folder / "data" / "catalog.db", table)
+    application = reopened_after_trouble(folder, demo)
+    try:
+        jobs = [job for job in application.jobs.changes()["jobs"] if job["kind"] == "rebuild"]
+        if not jobs:  # nothing has met the damage yet: reading everything does, and the next start mends it
+            with pytest.raises(CivitaiManagerError, match="damaged"):
+                application.own.edit([FIRST[0]], {"note": "x"}, add_tags=["y"]), told(application, local), application.services.files.all()
+            application.close()
+            application = reopened(folder, demo)
+        rebuilt(application)
+        assert application.cards(limit=1000)["total"] >= 22
+        after = application.model_view(FIRST[1])
+        assert after is not None and after["name"] == before["views"][0]["name"] and after["note"] == "mine" and after["favourite"]
+        if table != "tags":
+            assert after["own_tags"] == ["b", "Mein Öl"]
+        if table != "collections":
+            assert [one[0] for one in told(application, FIRST[1])["collections"]] == ["Zwei", "Ölbilder"]
+        assert application.own.filters() == before["filters"]
+    finally:
+        application.close()
+    check_untouched(files)
+
+
+def spoil(catalog: Path, table: str) -> None:
+    """Overwrite the first page of a table."""
+    with sqlite3.connect(catalog) as db:
+        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    with catalog.open("r+b") as out:
+        out.seek((root - 1) * size)
+        out.write(b"\xff" * size)
 
 
 def reopened_after_trouble(folder: Path, demo: Any) -> Application:
@@ -203,7 +323,7 @@ def test_damage_met_while_running_is_said_and_mended_by_the_next_start(furnished
             application = reopened(folder, demo)
         assert len(application.notices) == 1
         rebuilt(application)
-        assert application.cards(state="downloaded")["total"] == 2
+        assert application.cards(Wanted(state="downloaded"))["total"] == 2
     finally:
         application.close()
     check_untouched(files)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from civitai_manager_libs.catalog.database import Database
 from civitai_manager_libs.catalog.files import Files
-from civitai_manager_libs.catalog.models import Card, Entry, Models, VersionEntry
+from civitai_manager_libs.catalog.models import Card, Entry, Models, VersionEntry, Wanted
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def names(found: tuple[list[Card], int]) -> list[str]:
 
 def test_registering_again_refreshes_and_keeps_what_is_the_persons(models: Models) -> None:
     assert models.save(entry(1, "Old name"), {"id": 1, "name": "Old name"}) is True
-    models.set_own(1, "2020-01-02T03:04:05+00:00", "my note")
+    models.set_own(1, registered="2020-01-02T03:04:05+00:00", note="my note")
     models.set_thumbnail(1, "tag", "https://image", chosen=True)
     models.set_gone(1)
     assert models.save(entry(1, "New name", versions=[VersionEntry(11, {}), VersionEntry(10, {})]), {"id": 1, "name": "New name"}) is False
@@ -85,31 +85,35 @@ def test_search_wants_every_word_somewhere_in_any_case(models: Models) -> None:
     models.save(entry(2, "Hills at Night", creator="Bob"), {})
     models.save(entry(3, "STRASSE Ölfarbe"), {})
     models.save(entry(4, "100% wool_scarf \\ back"), {})
-    assert names(models.cards("HILLS")) == ["Hills at Night", "Watercolor Hills"]
-    assert names(models.cards("hills  bob")) == ["Hills at Night"]
-    assert names(models.cards("night hills")) == ["Hills at Night"]
-    assert names(models.cards("straße")) == ["STRASSE Ölfarbe"]
-    assert names(models.cards("ÖLFARBE")) == ["STRASSE Ölfarbe"]
-    assert names(models.cards("100%")) == ["100% wool_scarf \\ back"] and names(models.cards("%")) == ["100% wool_scarf \\ back"]
-    assert names(models.cards("l_s")) == ["100% wool_scarf \\ back"] and names(models.cards("l_scarx")) == []
-    assert names(models.cards("\\")) == ["100% wool_scarf \\ back"]
-    assert models.cards("hills'; DROP TABLE models; --") == ([], 0)
-    assert models.cards("  ")[1] == 4
+    assert names(models.cards(Wanted(query="HILLS"))) == ["Hills at Night", "Watercolor Hills"]
+    assert names(models.cards(Wanted(query="hills  bob"))) == ["Hills at Night"]
+    assert names(models.cards(Wanted(query="night hills"))) == ["Hills at Night"]
+    assert names(models.cards(Wanted(query="straße"))) == ["STRASSE Ölfarbe"]
+    assert names(models.cards(Wanted(query="ÖLFARBE"))) == ["STRASSE Ölfarbe"]
+    assert names(models.cards(Wanted(query="100%"))) == names(models.cards(Wanted(query="0% wool"))) == ["100% wool_scarf \\ back"]
+    assert names(models.cards(Wanted(query="l_s"))) == ["100% wool_scarf \\ back"] and names(models.cards(Wanted(query="l_scarx"))) == []
+    for nothing in ("%", "\\", "-", "#", '"', "@ type: -"):
+        assert models.cards(Wanted(query=nothing))[1] == 4, "what is only punctuation is not looked for"
+    assert models.cards(Wanted(query="hills'; DROP TABLE models; --")) == ([], 0)
+    assert models.cards(Wanted(query="  "))[1] == 4
 
 
 def test_filters_and_facets(models: Models, database: Database, tmp_path: Path) -> None:
     models.save(entry(1, type="LORA", base_models=["SDXL 1.0", "Pony"]), {})
     models.save(entry(2, type="Checkpoint", base_models=["Pony"]), {})
     models.save(entry(3, type="LORA", base_models=[]), {})
-    assert names(models.cards(type="LORA")) == ["Model 3", "Model 1"]
-    assert names(models.cards(base="Pony")) == ["Model 2", "Model 1"]
-    assert names(models.cards(type="LORA", base="Pony")) == ["Model 1"]
-    assert names(models.cards(type="lora'")) == []
-    assert models.facets() == {"types": ["Checkpoint", "LORA"], "bases": ["Pony", "SDXL 1.0"]}
+    assert names(models.cards(Wanted(type="LORA"))) == ["Model 3", "Model 1"]
+    assert names(models.cards(Wanted(base="Pony"))) == ["Model 2", "Model 1"]
+    assert names(models.cards(Wanted(type="LORA", base="Pony"))) == ["Model 1"]
+    assert names(models.cards(Wanted(type="lora'"))) == []
+    facets = models.facets()
+    assert facets["types"] == ["Checkpoint", "LORA"] and facets["bases"] == ["Pony", "SDXL 1.0"] and facets["collections"] == []
+    assert facets["counts"]["types"] == {"Checkpoint": 1, "LORA": 2} and facets["counts"]["bases"] == {"Pony": 2, "SDXL 1.0": 1}
     file = tmp_path / "x.safetensors"
     file.write_bytes(b"x")
     Files(database).add(file, "", model_id=2, version_id=20, file_id=200)
-    assert names(models.cards(state="downloaded")) == ["Model 2"] and names(models.cards(state="registered")) == ["Model 3", "Model 1"]
+    assert names(models.cards(Wanted(state="downloaded"))) == ["Model 2"]
+    assert names(models.cards(Wanted(state="registered"))) == ["Model 3", "Model 1"]
     assert [card.state for card in models.cards()[0]] == ["registered", "downloaded", "registered"]
     assert models.cards()[0][2].base_model == "SDXL 1.0"
 
@@ -119,11 +123,11 @@ def test_sorting(models: Models) -> None:
         (1, "beta", "2026-03-01T00:00:00Z", "2025-01-01"), (2, "Alpha", "", "2025-01-03"), (3, "gamma", "2026-05-01T00:00:00Z", "2025-01-02"),
     ):  # fmt: skip
         models.save(entry(number, name, published=published), {})
-        models.set_own(number, registered, "")
-    assert names(models.cards(sort="registered")) == ["Alpha", "gamma", "beta"]
-    assert names(models.cards(sort="name")) == ["Alpha", "beta", "gamma"]
-    assert names(models.cards(sort="published")) == ["gamma", "beta", "Alpha"]
-    assert names(models.cards(sort="name; DROP TABLE models")) == ["Alpha", "gamma", "beta"]
+        models.set_own(number, registered=registered)
+    assert names(models.cards(Wanted(sort="registered"))) == ["Alpha", "gamma", "beta"]
+    assert names(models.cards(Wanted(sort="name"))) == ["Alpha", "beta", "gamma"]
+    assert names(models.cards(Wanted(sort="published"))) == ["gamma", "beta", "Alpha"]
+    assert names(models.cards(Wanted(sort="name; DROP TABLE models"))) == ["Alpha", "gamma", "beta"]
 
 
 def test_the_revision_grows_with_each_change(models: Models, database: Database, tmp_path: Path) -> None:
@@ -140,29 +144,25 @@ def test_the_revision_grows_with_each_change(models: Models, database: Database,
 def test_ten_thousand_cards_are_looked_at_through_a_window(models: Models, database: Database) -> None:
     rng = random.Random(5)
     kinds, bases = ("LORA", "Checkpoint", "VAE"), ("SDXL 1.0", "Pony", "Flux.1 D")
-    rows = []
+    made = []
     for n in range(1, 10_001):
-        name = f"Model {n:05} {rng.choice(('hills', 'sea', 'forest'))}"
-        rows.append((n, name, rng.choice(kinds), f'["{rng.choice(bases)}"]', f"2026-01-{1 + n % 28:02}T00:00:00Z", name.casefold()))
-    with database.writing() as db:
-        db.executemany(
-            "INSERT INTO models (id, name, type, creator, nsfw, nsfw_level, base_models, version_count, published, search, registered, refreshed) "
-            "VALUES (?, ?, ?, 'ann', 0, 1, ?, 1, ?, ?, '2026-01-01', '')",
-            rows,
-        )
+        name, day = f"Model {n:05} {rng.choice(('hills', 'sea', 'forest'))}", f"2026-01-{1 + n % 28:02}T00:00:00Z"
+        made.append(entry(n, name, type=rng.choice(kinds), base_models=[rng.choice(bases)], published=day, versions=[]))
+    models.save_all((one, {}) for one in made)
     seen: list[int] = []
     begin = time.perf_counter()
     for offset in range(0, 10_000, 200):
-        cards, total = models.cards(sort="name", offset=offset, limit=200)
+        cards, total = models.cards(Wanted(sort="name"), offset=offset, limit=200)
         assert total == 10_000 and len(cards) == 200
         seen += [card.id for card in cards]
     assert seen == list(range(1, 10_001)), "each once and in order"
     assert time.perf_counter() - begin < 5
     begin = time.perf_counter()
-    cards, total = models.cards("hills 09", type="LORA", base="Pony", sort="published", limit=50)
+    wanted = Wanted(query="hills 09", type="LORA", base="Pony", sort="published")
+    cards, total = models.cards(wanted, limit=50)
     assert time.perf_counter() - begin < 0.3
-    wanted = [row for row in rows if "hills" in row[5] and "09" in row[5] and row[2] == "LORA" and "Pony" in row[3]]
-    assert total == len(wanted) > 50 and len(cards) == 50
+    expected = [one for one in made if "hills" in one.name and " 09" in one.name and one.type == "LORA" and one.base_models == ["Pony"]]
+    assert total == len(expected) > 30 and len(cards) == total
     assert models.cards(offset=20_000)[0] == [] and models.cards(offset=9_990)[1] == 10_000
 
 
@@ -204,7 +204,7 @@ def test_threads_read_and_write_at_once(models: Models) -> None:
         try:
             for number in range(start, start + 25):
                 models.save(entry(number), {"id": number})
-                models.cards("model", limit=10)
+                models.cards(Wanted(query="model"), limit=10)
         except BaseException as exc:
             errors.append(exc)
 

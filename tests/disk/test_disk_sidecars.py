@@ -203,8 +203,8 @@ def test_json_of_nothing_known(model: Path) -> None:
     [
         ("SD 1.5", "SD1"), ("SD 1.4", "SD1"), ("SD 1.5 LCM", "SD1"), ("SD 2.1 768", "SD2"), ("SDXL 1.0", "SDXL"),
         ("SDXL Lightning", "SDXL"), ("Pony", "SDXL"),
-        ("Illustrious", "SDXL"), ("NoobAI", "SDXL"), ("Pony V7", ""), ("SD 3.5 Large", ""), ("Flux.1 D", ""),
-        ("SVD XT", ""), ("Other", ""), ("", ""), (None, ""),
+        ("Illustrious", "SDXL"), ("NoobAI", "SDXL"), ("Pony V7", "Unknown"), ("SD 3.5 Large", "Unknown"), ("Flux.1 D", "Unknown"),
+        ("SVD XT", "Unknown"), ("Other", ""), ("", ""), (None, ""),
     ],
 )  # fmt: skip
 def test_sd_version(base_model: str | None, expected: str) -> None:

@@ -12,13 +12,14 @@ import msgspec
 from ..catalog.files import LocalFile
 from ..civitai import payloads, references, refusals
 from ..disk import hashing, names, placement, previews, space
-from ..disk.sidecars import civitai_info, webui_json
-from ..errors import CivitaiManagerError, FileExists, NeedsConfirmation, NoSpace, NotALink, NothingToDownload
+from ..disk.sidecars import civitai_info
+from ..errors import FileExists, NeedsConfirmation, NoSpace, NotALink, NothingToDownload
 from ..jobs.context import Context
 from ..transfer.download import Arrived, Download, Wanted
 from ..transfer.partial import Identity, Part
 from ..transfer.wire import Wire
 from . import claims, destination, register
+from .interchange import describing
 from .services import Services
 from .subject import Subject, risk, subject
 
@@ -26,8 +27,6 @@ log = logging.getLogger(__name__)
 
 SPARE = 64 << 20  # bytes that stay free on the disk: the catalog, sidecars and the host need room too
 PREVIEW_WIDTH = 800  # pixels
-# Kinds that the WebUI shows as cards, whose metadata is NAME.json. Of other kinds NAME.json may be the model itself (a workflow).
-CARDS = frozenset({"checkpoint", "unet", "lora", "lycoris", "embedding", "hypernetwork"})
 TEXT_ENDINGS = (".json", ".yaml", ".yml", ".txt", ".xml", ".html", ".csv", ".md")
 
 # -- asking for it
@@ -203,7 +202,7 @@ def _fetch(services: Services, about: Subject, target: Path, context: Context) -
 
 def _finish(services: Services, about: Subject, arrived: Arrived, context: Context, *, already_here: bool) -> dict[str, Any]:
     """Record the file, write what belongs beside it, refresh the host. The file is safe from here on, so trouble only becomes a note."""
-    services.files.add(arrived.path, arrived.sha256, model_id=about.model.id, version_id=about.version.id, file_id=about.file.id)
+    record = services.files.add(arrived.path, arrived.sha256, model_id=about.model.id, version_id=about.version.id, file_id=about.file.id)
     Part(arrived.path).remove()  # what told whose the file is, until here
     notes = [] if arrived.verified else ["Civitai gives no SHA-256 for this file, so it could not be compared."]
     if hashing.safetensors_complete(arrived.path) is False:
@@ -211,6 +210,7 @@ def _finish(services: Services, about: Subject, arrived: Arrived, context: Conte
     context.update(text="writing sidecars")
     if services.settings.write_sidecars and not placement.is_companion(about.file.type):
         notes += _describe(services, about, arrived, context)
+        notes += describing.others(services, about, record)
     context.update(awaits="")
     services.host.refresh({about.kind})
     return {
@@ -221,26 +221,14 @@ def _finish(services: Services, about: Subject, arrived: Arrived, context: Conte
 
 def _describe(services: Services, about: Subject, arrived: Arrived, context: Context) -> list[str]:
     """Sidecars and preview; the sentences of what could not be written."""
-    url = f"{services.settings.civitai_url}/models/{about.model.id}?modelVersionId={about.version.id}"
-    notes = []
-    metadata = (
-        lambda: webui_json.write(
-            arrived.path, description=about.version.description or about.model.description, base_model=about.version.base_model,
-            trained_words=about.version.trained_words, model_id=about.model.id, version_id=about.version.id, sha256=arrived.sha256, url=url,
-        ),
-    )  # fmt: skip
-    steps = (
-        lambda: civitai_info.write(arrived.path, about.version_raw, about.model_raw),
-        *(metadata if about.kind in CARDS else ()),
-        lambda: _preview(services, about, arrived.path, context),
+    return describing.tried(
+        arrived.path,
+        [
+            lambda: civitai_info.write(arrived.path, about.version_raw, about.model_raw),
+            lambda: describing.card(services, about, arrived.path, arrived.sha256),
+            lambda: _preview(services, about, arrived.path, context),
+        ],
     )
-    for step in steps:
-        try:
-            step()
-        except CivitaiManagerError as exc:
-            log.warning("beside %s: %s", arrived.path.name, exc)
-            notes.append(str(exc))
-    return notes
 
 
 def _preview(services: Services, about: Subject, model_file: Path, context: Context) -> None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..catalog import salvage
+from ..catalog.models import Entry
 from ..civitai import payloads
 from ..disk import local_models
 from ..disk.sidecars import civitai_info
 from ..errors import BadAnswer
 from ..jobs.context import Context
 from ..reporter import track
-from . import register, thumbnails
+from . import identify, register, thumbnails
 from .services import Services
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+AT_A_TIME = 50  # models in a transaction
 
 
 def start(services: Services, damaged: Path | None) -> str:
@@ -50,23 +56,77 @@ def run(services: Services, context: Context) -> dict[str, Any]:
 
 
 def _from_catalog(services: Services, context: Context, damaged: Path) -> int:
+    """Everything that can still be read. What is here by now is added to, never overwritten, so a resumed rebuilding does no harm."""
     count = 0
-    for saved in track(salvage.models(damaged), context, text="reading the damaged catalog"):
+    numbers = _records(services, context, damaged)
+    for some in _batches(salvage.models(damaged), AT_A_TIME):
         context.check()
-        try:
-            model = payloads.model(saved.body)
-        except BadAnswer:
-            continue
-        if services.models.row(model.id) is None:
-            services.models.save(register.entry_of(model), saved.body)
-            services.models.set_own(model.id, saved.registered, saved.note)
-            _known_picture(services, model.id, saved.thumbnail_url, chosen=saved.thumbnail_chosen)
-            count += 1
-    for record in track(salvage.files(damaged), context):
-        context.check()
-        if record.unchanged:
-            services.files.add(Path(record.path), record.sha256, model_id=record.model_id, version_id=record.version_id, file_id=record.file_id)
+        entries, owned, since, pictures = [], {}, {}, []
+        for saved in some:
+            made = _entry(services, saved, numbers)
+            if made is None:
+                continue
+            model_id = made[0].id
+            if services.models.row(model_id) is None:
+                entries.append(made)
+                pictures.append((model_id, saved))
+            owned[model_id] = saved.own
+            if saved.registered:
+                since[model_id] = saved.registered
+        services.models.save_all(entries)
+        services.files.change([(-entry.id, {"model_id": entry.id}) for entry, _ in entries if entry.id < 0])
+        services.exchange.give(owned, registered=since)
+        for model_id, saved in pictures:
+            _known_picture(services, model_id, saved.thumbnail_url, chosen=saved.thumbnail_chosen)
+        count += len(entries)
+        context.update(done=count, text=entries[-1][0].name if entries else None)
+    rest = salvage.rest(damaged)
+    for collection in rest.collections:
+        for member in collection.members:
+            member.model_id = numbers.get(member.model_id, member.model_id)
+        services.exchange.give_collection(collection)
+    services.exchange.give_filters(rest.filters)
+    services.files.restore_journal(rest.journal)
     return count
+
+
+def _records(services: Services, context: Context, damaged: Path) -> dict[int, int]:
+    """Take over the records of files, missing ones too; the new model id of each file that is only here, by the old one.
+
+    A file of a known model that was changed since is left to its sidecar.
+    """
+    records = []
+    for record in salvage.files(damaged):
+        context.check()
+        only_here = record.model_id is None or record.model_id < 0
+        if not record.unchanged:
+            if not Path(record.path).exists():
+                record.state = "missing" if record.state == "here" else record.state
+            elif not only_here:
+                continue
+        records.append(record)
+    return {-old: -new for old, new in services.files.restore(records).items()}
+
+
+def _entry(services: Services, saved: salvage.Saved, numbers: dict[int, int]) -> tuple[Entry, dict[str, Any]] | None:
+    """What is to be saved of a model: from Civitai's answer, or as much as the columns say; a file that is only here describes itself."""
+    if saved.model_id < 0:
+        record = services.files.get(-numbers.get(saved.model_id, 0))
+        return identify.own_entry(record) if record else None
+    try:
+        model = payloads.model(saved.body or {})
+    except BadAnswer:
+        if not saved.name:
+            return None
+        body = {"id": saved.model_id, "name": saved.name, "type": saved.type or "Other", "modelVersions": []}
+        return register.entry_of(payloads.model(body), refreshed=False), body
+    return (register.entry_of(model), saved.body or {}) if model.id == saved.model_id else None
+
+
+def _batches(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    source = iter(values)
+    while some := list(itertools.islice(source, size)):
+        yield some
 
 
 def _describe(services: Services, info: dict[str, Any], version: payloads.Version) -> int:

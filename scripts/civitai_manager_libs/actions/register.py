@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import re
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -150,6 +151,7 @@ def register_model(services: Services, model_id: int, patience: Patience) -> dic
 def entry_of(model: Model, *, refreshed: bool = True) -> Entry:
     """What the catalog keeps of a model in columns."""
     bases = list(dict.fromkeys(version.base_model for version in model.versions if version.base_model))
+    now = datetime.datetime.now(datetime.timezone.utc)
     words = [model.name, model.type, model.creator.username if model.creator else "", str(model.id), *model.tags, *bases]
     for version in model.versions:
         words += [version.name, *version.trained_words[:50], *(file.name for file in version.files)]
@@ -162,7 +164,21 @@ def entry_of(model: Model, *, refreshed: bool = True) -> Entry:
         nsfw_level=model.nsfw_level,
         base_models=bases,
         published=max((version.published_at or "" for version in model.versions), default=""),
-        search=" ".join(dict.fromkeys(" ".join(words).casefold().split())),
-        versions=[VersionEntry(version.id, {file.id: file.sha256 or "" for file in version.files}) for version in model.versions],
+        search=" ".join(dict.fromkeys(words)),
+        versions=[
+            VersionEntry(
+                version.id,
+                {file.id: file.sha256 or "" for file in version.files},
+                version.name,
+                version.base_model,
+                version.published_at or "",
+                version.early_access(now) or "",
+            )
+            for version in model.versions
+        ],
         refreshed=refreshed,
+        tags=model.tags,
+        downloads=model.download_count or 0,
+        thumbs=model.thumbs_up_count or 0,
+        pictures={image.url: (image.nsfw_level, image.hash) for version in model.versions for image in version.images},
     )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..catalog.exchange import Exchange
 from ..catalog.files import Files
+from ..catalog.journal import Journal
 from ..catalog.models import Models
+from ..catalog.own import OwnData
 from ..civitai.client import Client
 from ..host import Host
 from ..jobs.engine import Engine
@@ -22,6 +25,9 @@ class Services:
     host: Host
     store: SettingsStore
     thumbnails: Path
+    exchange: Exchange
+    own: OwnData
+    journal: Journal
 
     @property
     def settings(self) -> Settings:

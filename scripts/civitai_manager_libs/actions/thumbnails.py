@@ -60,8 +60,7 @@ def refresh(services: Services, model: Model, patience: Patience) -> str:
 
 def start(services: Services, model_id: int, url: str, ticket: str = "") -> str:
     """Start the job that makes one of the model's own pictures its thumbnail, for good; its id. Raises NotFound."""
-    body = services.models.body(model_id)
-    if body is None or url not in [image.url for image in candidates(payloads.model(body))]:
+    if _image(services, model_id, url) is None:
         raise NotFound("This picture does not belong to a registered model.", next_step="Refresh the model and choose again.")
     return services.jobs.submit("thumbnail", {"model_id": model_id, "url": url}, key=f"{model_id} {url}", title="Set the thumbnail", ticket=ticket)
 
@@ -76,13 +75,29 @@ def run(services: Services, context: Context) -> dict[str, Any]:
 
 
 def store(services: Services, model_id: int, data: bytes, url: str, *, chosen: bool = False) -> bool:
-    """Make a thumbnail of any picture's bytes; False when they are no picture. Raises NoSpace, NotWritable."""
+    """Make a thumbnail of any picture's bytes; False when they are no picture. Raises NoSpace, NotWritable.
+
+    ``url``: one of the model's pictures, which has a level and a BlurHash, or ''.
+    """
     made = previews.thumbnail(data, LONGEST)
     if made is None:
         return False
     atomic.write(file_of(services, model_id), made[0])
-    services.models.set_thumbnail(model_id, hashlib.sha1(made[0], usedforsecurity=False).hexdigest()[:12], url, chosen=chosen)
+    tag = hashlib.sha1(made[0], usedforsecurity=False).hexdigest()[:12]
+    image = _image(services, model_id, url)
+    level, blurhash = (image.nsfw_level, image.hash) if image else (0, "")
+    services.models.set_thumbnail(model_id, tag, url, chosen=chosen, level=level, blurhash=blurhash)
     return True
+
+
+def _image(services: Services, model_id: int, url: str) -> Image | None:
+    body = services.models.body(model_id)
+    if not body or not url:
+        return None
+    try:
+        return next((image for image in candidates(payloads.model(body)) if image.url == url), None)
+    except BadAnswer:
+        return None
 
 
 def read(services: Services, model_id: int) -> tuple[bytes, str, str] | None:

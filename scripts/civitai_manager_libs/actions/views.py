@@ -3,22 +3,57 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from ..catalog.files import LocalFile
+from ..catalog.models import OWN
 from ..civitai import payloads
 from ..civitai.payloads import File, Model, Version
+from ..errors import BadAnswer
 from .services import Services
 from .subject import risk
 
+SHOWN = (*OWN, "name", "type", "creator", "registered", "refreshed", "thumbnail", "thumbnail_level", "blurhash", "level", "newer", "used", "checked")
+
 
 def model_view(services: Services, model_id: int) -> dict[str, Any] | None:
-    """A registered model with its versions and files, JSON-ready; None when it is not registered. Descriptions are Civitai's raw HTML."""
-    row, body = services.models.row(model_id), services.models.body(model_id)
-    if row is None or body is None:
+    """An entry of the library with versions, files and all that the person said of it, JSON-ready; None when there is none.
+
+    Descriptions are Civitai's raw HTML. An entry without Civitai's answer (a file that is only here, or a damaged answer) has no versions.
+    ``files``: what is or was on the disk. A version's ``here``: a file of it is there; ``newer``: it is newer than what is here; ``ignored``.
+    """
+    row = services.models.row(model_id)
+    if row is None:
         return None
-    own = {name: row[name] for name in ("name", "creator", "registered", "refreshed", "note", "thumbnail")}
-    return {**seen(services, payloads.model(body)), **own, "gone": bool(row["gone"])}
+    own = services.own.of(model_id)
+    mine = services.files.ever_of_model(model_id)
+    view = {
+        **seen(services, _model(services, dict(row))), **{name: row[name] for name in SHOWN}, **own, "favourite": bool(row["favourite"]),
+        "gone": bool(row["gone"]), "files": [_record(one) for one in mine],
+    }  # fmt: skip
+    if model_id < 0:
+        view["url"] = ""
+    here = {one.version_id for one in mine if one.state == "here"}
+    newest = next((place for place, version in enumerate(view["versions"]) if version["id"] in here), 0)
+    for place, version in enumerate(view["versions"]):
+        version.update(here=version["id"] in here, newer=place < newest, ignored=version["id"] in own["ignored"])
+    return view
+
+
+def _model(services: Services, row: Mapping[str, Any]) -> Model:
+    """What Civitai said, or as much of it as the columns know."""
+    body = services.models.body(row["id"])
+    try:
+        return payloads.model(body or {})
+    except BadAnswer:
+        return Model(id=row["id"], name=row["name"], type=row["type"], nsfw=bool(row["nsfw"]), nsfw_level=row["nsfw_level"])
+
+
+def _record(one: LocalFile) -> dict[str, Any]:
+    names = ("id", "path", "kind", "size", "sha256", "version_id", "file_id", "state", "health", "verified", "asked")
+    return {**{name: getattr(one, name) for name in names}, "name": PurePath(one.path).name}
 
 
 def seen(services: Services, model: Model) -> dict[str, Any]:
@@ -38,7 +73,7 @@ def _version(version: Version, here: list[LocalFile], now: datetime.datetime) ->
         "id": version.id, "name": version.name, "base_model": version.base_model, "published": version.published_at, "air": version.air,
         "early_access": version.early_access(now), "usage_control": version.usage_control, "trained_words": version.trained_words,
         "description": version.description,
-        "images": [{name: getattr(image, name) for name in ("url", "type", "nsfw_level", "width", "height")} for image in version.images],
+        "images": [{name: getattr(image, name) for name in ("url", "type", "nsfw_level", "width", "height", "hash")} for image in version.images],
         "files": [_file(version, file, here) for file in version.files],
     }  # fmt: skip
 

@@ -20,86 +20,12 @@ from typing import Any
 from filelock import FileLock
 
 from ..errors import Busy, CivitaiManagerError, NoSpace, NotWritable
+from .schema import MIGRATIONS
 
 log = logging.getLogger(__name__)
 
+DAMAGED = ("malformed", "not a database", "vtable constructor failed", "fts5: ")  # the last two: SQLite's words about a damaged search index
 BUSY_TIMEOUT = 15.0  # seconds that a write waits for another process's transaction
-
-SCHEMA_1 = """
-CREATE TABLE models (
-    id INTEGER PRIMARY KEY,              -- Civitai's model id
-    name TEXT NOT NULL,
-    type TEXT NOT NULL,
-    creator TEXT NOT NULL,
-    nsfw INTEGER NOT NULL,
-    nsfw_level INTEGER NOT NULL,         -- bits, 0 = not rated
-    base_models TEXT NOT NULL,           -- JSON list of text, newest version first
-    version_count INTEGER NOT NULL,
-    published TEXT NOT NULL,             -- of the newest version, ISO 8601 or ''
-    search TEXT NOT NULL,                -- casefolded text that a query is looked for in
-    registered TEXT NOT NULL,            -- first registration, ISO 8601 UTC; never changed by a refresh
-    refreshed TEXT NOT NULL,             -- last answer of Civitai, ISO 8601 UTC, '' when known from a sidecar only
-    gone INTEGER NOT NULL DEFAULT 0,     -- Civitai no longer knows it
-    note TEXT NOT NULL DEFAULT '',       -- the person's own
-    thumbnail TEXT NOT NULL DEFAULT '',  -- content tag of the thumbnail file, '' = none
-    thumbnail_url TEXT NOT NULL DEFAULT '',
-    thumbnail_chosen INTEGER NOT NULL DEFAULT 0   -- the person chose it: a refresh keeps it
-);
-CREATE INDEX models_by_name ON models (name COLLATE NOCASE, id);
-CREATE INDEX models_by_registered ON models (registered DESC, id DESC);
-CREATE TABLE bodies (model_id INTEGER PRIMARY KEY REFERENCES models ON DELETE CASCADE, body BLOB NOT NULL);  -- zlib, UTF-8 JSON as received
-CREATE TABLE versions (id INTEGER PRIMARY KEY, model_id INTEGER NOT NULL REFERENCES models ON DELETE CASCADE, position INTEGER NOT NULL);
-CREATE INDEX versions_by_model ON versions (model_id, position);
-CREATE TABLE remote_files (                                  -- a linked VAE belongs to several versions
-    version_id INTEGER NOT NULL REFERENCES versions ON DELETE CASCADE,
-    file_id INTEGER NOT NULL,
-    sha256 TEXT NOT NULL,                                    -- lower case, '' = not known
-    PRIMARY KEY (version_id, file_id)
-) WITHOUT ROWID;
-CREATE INDEX remote_files_by_hash ON remote_files (sha256) WHERE sha256 <> '';
-CREATE TABLE local_files (
-    path TEXT PRIMARY KEY,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    sha256 TEXT NOT NULL,                                    -- lower case, '' = not known
-    model_id INTEGER,
-    version_id INTEGER,
-    file_id INTEGER,
-    added TEXT NOT NULL
-);
-CREATE INDEX local_files_by_model ON local_files (model_id);
-CREATE INDEX local_files_by_hash ON local_files (sha256) WHERE sha256 <> '';
-CREATE TABLE jobs (
-    id TEXT PRIMARY KEY,
-    kind TEXT NOT NULL,
-    key TEXT NOT NULL,                   -- equal requests have equal keys
-    title TEXT NOT NULL,
-    params TEXT NOT NULL,                -- JSON
-    state TEXT NOT NULL,                 -- queued, running, paused, done, failed, cancelled ("waiting" is running, seen closer)
-    owner TEXT,                          -- the engine that works on it; NULL: nobody
-    request TEXT,                        -- pause or cancel, asked by another process
-    progress TEXT NOT NULL DEFAULT '{}', -- JSON, as last saved
-    result TEXT,                         -- JSON
-    error TEXT,                          -- JSON
-    created REAL NOT NULL,               -- seconds since 1970
-    finished REAL,
-    changed INTEGER NOT NULL             -- counter.value at the last change
-);
-CREATE UNIQUE INDEX jobs_active ON jobs (key) WHERE state IN ('queued', 'running', 'paused');
-CREATE INDEX jobs_by_change ON jobs (changed);
-CREATE TABLE job_items (
-    job_id TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE,
-    position INTEGER NOT NULL,
-    params TEXT NOT NULL,
-    state TEXT NOT NULL,                 -- queued, done, failed
-    result TEXT,
-    PRIMARY KEY (job_id, position)
-) WITHOUT ROWID;
-CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO counters VALUES ('jobs', 0), ('catalog', 0);
-"""
-
-MIGRATIONS = (SCHEMA_1,)  # the n-th brings user_version n-1 to n
 
 
 def utc_now() -> str:
@@ -204,7 +130,7 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
-        connection.text_factory = _text
+        connection.text_factory = text_of
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
@@ -235,7 +161,7 @@ class Database:
         return self.path.with_name(self.path.name + ".damaged")
 
     def _failure(self, exc: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:
-        if isinstance(exc, UnicodeDecodeError) or "malformed" in str(exc) or "not a database" in str(exc):
+        if isinstance(exc, UnicodeDecodeError) or any(words in str(exc) for words in DAMAGED):
             with contextlib.suppress(OSError):
                 self._marker.touch()
             return CivitaiManagerError(
@@ -259,7 +185,7 @@ class Database:
         log.warning("catalog: %s was damaged (%s) and was set aside as %s", self.path, exc, aside.name)
 
 
-def _text(raw: bytes) -> str:
+def text_of(raw: bytes) -> str:
     """A damaged text costs some of its letters, not the row."""
     return raw.decode("utf-8", "replace")
 
@@ -279,6 +205,11 @@ def _explained(exc: sqlite3.DatabaseError, path: Path) -> Exception:
         return NoSpace(f"There is no space left for the catalog {path}.")
     if "readonly" in text or "unable to open" in text:
         return NotWritable(f"The catalog {path} cannot be opened for writing.")
+    if "no such module: fts5" in text:
+        return CivitaiManagerError(
+            f"This Python's SQLite ({sqlite3.sqlite_version}) was built without full-text search.",
+            next_step="Install Python from python.org, or your system's own package of it, and start again.",
+        )
     if "locked" in text or "busy" in text:
         return Busy("Another program is writing to the catalog.")
     return exc

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -13,50 +14,121 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ..errors import BadValue
+from .database import decoded, text_of
+from .exchange import Collection, Member, Own, WordSet
 from .files import LocalFile
+from .models import OWN
+from .own import checked
 
 log = logging.getLogger(__name__)
 
-MODEL = "SELECT b.body, m.registered, m.note, m.thumbnail_url, m.thumbnail_chosen FROM models m JOIN bodies b ON b.model_id = m.id WHERE m.id = ?"
+_HASH = re.compile("[0-9a-f]{64}|")
+BODY = "SELECT body FROM bodies WHERE model_id = ?"
+MEMBERS = "SELECT model_id, note FROM collection_models WHERE collection_id = ? ORDER BY position, model_id DESC"
+SETS = "SELECT words, name, negative, weight, version_id FROM word_sets WHERE model_id = ? ORDER BY position, id"
 
 
 class Saved(NamedTuple):
-    """A model from the damaged file: Civitai's answer, and what only the person knows."""
+    """A model from the damaged file: Civitai's answer (None when it is lost, or when the model is only here), and what only the person knows.
 
-    body: dict[str, Any]
+    ``model_id`` is negative for a file that was only here: ``-model_id`` is the id of its record then.
+    """
+
+    model_id: int
+    name: str
+    type: str
+    body: dict[str, Any] | None
     registered: str
-    note: str
     thumbnail_url: str
     thumbnail_chosen: bool
+    own: Own
+
+
+class Rest(NamedTuple):
+    """What belongs to no single model."""
+
+    collections: list[Collection]
+    filters: dict[str, Any]
+    journal: list[dict[str, Any]]
 
 
 def models(path: Path) -> Iterator[Saved]:
     """Each model whose rows are still readable; an unreadable one costs only itself. Never raises for the damage."""
     with _opened(path) as connection:
         for model_id in _values(connection, "SELECT id FROM models", "SELECT model_id FROM bodies"):
-            for row in _rows(connection, MODEL, model_id):
-                try:
-                    body = json.loads(zlib.decompress(row[0]), strict=False)
-                except (zlib.error, ValueError, TypeError):
-                    continue
-                yield Saved(body, str(row[1]), str(row[2]), str(row[3]), bool(row[4]))
+            body = next((_unpacked(row[0]) for row in _rows(connection, BODY, model_id)), None)
+            row = next(_rows(connection, "SELECT * FROM models WHERE id = ?", model_id), None)
+            columns = dict(row) if row else {}
+            if not isinstance(model_id, int) or (body is None and not columns):
+                continue
+            yield Saved(
+                model_id, str(columns.get("name", "")), str(columns.get("type", "")), body, str(columns.get("registered", "")),
+                str(columns.get("thumbnail_url", "")), bool(columns.get("thumbnail_chosen")), _own(connection, model_id, columns),
+            )  # fmt: skip
 
 
 def files(path: Path) -> Iterator[LocalFile]:
     """Each record of a local file that is still readable; whether it holds is for the caller to see (``LocalFile.unchanged``)."""
-    columns = ", ".join(LocalFile.__struct_fields__)
+    known = set(LocalFile.__struct_fields__)
     with _opened(path) as connection:
         for name in _values(connection, "SELECT path FROM local_files"):
-            for row in _rows(connection, f"SELECT {columns} FROM local_files WHERE path = ?", name):
+            for row in _rows(connection, "SELECT * FROM local_files WHERE path = ?", name):  # an older file has fewer columns
                 try:
-                    yield msgspec.convert(dict(zip(LocalFile.__struct_fields__, row, strict=True)), LocalFile)
+                    record = msgspec.convert({column: told for column, told in dict(row).items() if column in known}, LocalFile)
                 except msgspec.ValidationError:
                     continue
+                if _HASH.fullmatch(record.sha256) and record.state in ("here", "missing", "deleted"):
+                    yield record
+
+
+def rest(path: Path) -> Rest:
+    """Collections with their members in order, saved filters, and the journal of what was moved. Nothing in an older file has them."""
+    with _opened(path) as connection:
+        collections: dict[Any, Collection] = {}
+        for row in _rows(connection, "SELECT id, name, note FROM collections ORDER BY position, id"):
+            collections[row["id"]] = Collection(str(row["name"]), str(row["note"]), [])
+        for number, collection in collections.items():
+            for row in _rows(connection, MEMBERS, number):
+                collection.members.append(Member(row["model_id"], str(row["note"])))
+        filters = {str(row["name"]): decoded(row["filters"], None) for row in _rows(connection, "SELECT name, filters FROM saved_filters")}
+        journal = [dict(row) for row in _rows(connection, "SELECT * FROM journal ORDER BY id")]
+    return Rest(list(collections.values()), {name: told for name, told in filters.items() if isinstance(told, dict)}, journal)
+
+
+def _own(connection: sqlite3.Connection, model_id: int, columns: dict[str, Any]) -> Own:
+    """What the person said of a model, as far as it can be read; a value that makes no sense is left out."""
+    marks: dict[str, Any] = {}
+    for name in OWN:
+        if name in columns and columns[name] is not None:
+            with contextlib.suppress(BadValue):
+                marks.update(checked({name: columns[name]}))
+    sets = []
+    for row in _rows(connection, SETS, model_id):
+        with contextlib.suppress(msgspec.ValidationError):
+            sets.append(msgspec.convert(dict(row), WordSet))
+    ignored = [row[0] for row in _rows(connection, "SELECT version_id FROM ignored_versions WHERE model_id = ?", model_id)]
+    return Own(
+        note=marks.get("note", ""), favourite=bool(marks.get("favourite")), rating=marks.get("rating", 0), weight=marks.get("weight"),
+        negative=marks.get("negative", ""), level=marks.get("own_level"), follow=marks.get("follow", "any"), pinned=marks.get("pinned"),
+        tags=[str(row[0]) for row in _rows(connection, "SELECT tag FROM tags WHERE model_id = ? AND own = 1 ORDER BY key", model_id)],
+        ignored=[one for one in ignored if isinstance(one, int)], word_sets=sets,
+    )  # fmt: skip
+
+
+def _unpacked(packed: Any) -> dict[str, Any] | None:
+    try:
+        body = json.loads(zlib.decompress(packed), strict=False)
+    except (zlib.error, ValueError, TypeError):
+        return None
+    return body if isinstance(body, dict) else None
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection.row_factory = sqlite3.Row
+    connection.text_factory = text_of
     try:
         yield connection
     finally:

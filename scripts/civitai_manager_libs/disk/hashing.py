@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +18,7 @@ BLOCK = 1 << 20
 # The safetensors library refuses longer headers; Civitai's scanner skips a header only below its own limit.
 MAX_HEADER = 100_000_000
 SCANNER_HEADER = 16 << 20
+UNCACHED = 8 << 20  # bytes that ``digests`` leaves in the page cache at a time
 
 
 def _blocks(file: BinaryIO, patience: Patience) -> Iterator[memoryview]:
@@ -53,6 +57,53 @@ def autov3(path: Path, patience: Patience | None = None) -> str | None:
     return digest.hexdigest()[:12]
 
 
+def digests(path: Path, patience: Patience, progress: Callable[[int], None], *, tensors: bool = False) -> tuple[str, str]:
+    """SHA-256 of the whole file and, with ``tensors``, of what follows its safetensors header ('' for other files), in one reading.
+
+    For many big files in the background: the page cache is spared for those who need it, and other threads get their turn after each block.
+    ``progress`` hears the bytes of each block.
+    """
+    whole, tail = hashlib.sha256(), hashlib.sha256()
+    with Path(path).open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        length = _header_length(file) if tensors else None
+        skip = None if length is None else 8 + (length if length < SCANNER_HEADER else 0)
+        file.seek(0)
+        _advise(file.fileno(), 0, 0, "POSIX_FADV_SEQUENTIAL")
+        done = released = 0
+        for block in _blocks(file, patience):  # type: ignore[arg-type]
+            whole.update(block)
+            if skip is not None:
+                tail.update(block[min(len(block), max(0, skip - done)) :])
+            done += len(block)
+            progress(len(block))
+            if size > UNCACHED and done - released >= UNCACHED:
+                _advise(file.fileno(), released, done - released, "POSIX_FADV_DONTNEED")
+                released = done
+            time.sleep(0)
+        if size > UNCACHED:
+            _advise(file.fileno(), released, 0, "POSIX_FADV_DONTNEED")
+    return whole.hexdigest(), tail.hexdigest() if skip is not None else ""
+
+
+def _advise(handle: int, start: int, length: int, advice: str) -> None:
+    """Tell the system how a file is read, where it listens (not on Windows and macOS)."""
+    if hasattr(os, "posix_fadvise"):
+        try:
+            os.posix_fadvise(handle, start, length, getattr(os, advice))
+        except OSError:
+            pass  # a file system that does not care
+
+
+def low_priority() -> None:
+    """Let this thread run after the others, where the system has priorities of threads (Linux)."""
+    if sys.platform == "linux":
+        try:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        except OSError:
+            pass
+
+
 def safetensors_header(path: Path) -> dict[str, Any] | None:
     """The header's JSON (tensor names, ``__metadata__``), or None when the file is no safetensors file or ends within its header."""
     with Path(path).open("rb") as file:
@@ -74,11 +125,23 @@ def safetensors_complete(path: Path) -> bool | None:
         header = _parse(file.read(length))
     if header is None:
         return None
+    end = tensors_end(header, length)
+    return None if end is None else size == end
+
+
+def header_of(file: BinaryIO, size: int) -> dict[str, Any] | None:
+    """The header of an open safetensors file of this size; None when it is none, or ends within its header."""
+    file.seek(0)
+    length = int.from_bytes(file.read(8), "little")
+    return _parse(file.read(length)) if 2 <= length <= min(MAX_HEADER, size - 8) else None
+
+
+def tensors_end(header: dict[str, Any], length: int) -> int | None:
+    """How long a file with this header (of ``length`` bytes) must be; None when the header does not tell."""
     try:
-        end = max((int(tensor["data_offsets"][1]) for name, tensor in header.items() if name != "__metadata__"), default=0)
-    except (KeyError, IndexError, TypeError, ValueError):
+        return 8 + length + max((int(tensor["data_offsets"][1]) for name, tensor in header.items() if name != "__metadata__"), default=0)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         return None
-    return size == 8 + length + end
 
 
 def _header_length(file: BinaryIO) -> int | None:

@@ -25,7 +25,7 @@ SIDECAR_SUFFIXES = (
 
 def is_model_file(name: str) -> bool:
     """By its name: a known extension, not hidden. A download under way (``.part``) is none."""
-    return not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS  # noqa: PTH122 - of every file of a scan
 
 
 def sidecar_files(model_file: Path) -> list[Path]:

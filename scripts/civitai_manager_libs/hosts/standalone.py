@@ -41,6 +41,12 @@ class StandaloneHost:
     def refresh(self, kinds: set[str]) -> None:
         """Nothing here keeps a list of files."""
 
+    def known_sha256(self, path: Path, kind: str) -> str:
+        return ""
+
+    def remember_sha256(self, path: Path, kind: str, sha256: str, tensors: str = "") -> None:
+        """Nothing here keeps hashes but the catalog."""
+
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises UsageError when the port is taken or not allowed, with what to do."""

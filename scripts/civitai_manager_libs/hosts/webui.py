@@ -21,6 +21,7 @@ from .. import __version__
 from ..disk.placement import default_folders
 from ..errors import Busy, CivitaiManagerError
 from ..settings import SettingsStore, default_data_dir, default_file
+from . import hash_cache
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +153,16 @@ class WebuiHost:
                 refresher()
             except Exception:  # the host's code; whatever it raises must not fail a finished download
                 log.warning("civitai-manager: the host could not refresh its list (%s)", refresher.__name__, exc_info=True)
+
+
+    def known_sha256(self, path: Path, kind: str) -> str:
+        return hash_cache.known(path, kind, self._checkpoints(kind))
+
+    def remember_sha256(self, path: Path, kind: str, sha256: str, tensors: str = "") -> None:
+        hash_cache.remember(path, kind, self._checkpoints(kind), sha256, tensors)
+
+    def _checkpoints(self, kind: str) -> list[Path]:
+        return self.folders()["checkpoint"] if kind == "checkpoint" else []
 
 
 def unique_calls(calls: Iterable[Callable[[], None] | None]) -> list[Callable[[], None]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -140,6 +140,13 @@ class Context:
     def items(self) -> list[Item]:
         """All items; those whose state is "queued" are still to be done."""
         return self._store.items(self.job_id)
+
+    def plan(self, items: Iterable[Any]) -> list[Item]:
+        """``items``, for a job that finds out by itself what there is to do: asked for by its first run only, a later one gets the same."""
+        if not (known := self.items()):
+            self._store.add_items(self.job_id, items)
+            known = self.items()
+        return known
 
     def item_done(self, item: Item, result: Any) -> None:
         item.state, item.result = "done", result

@@ -23,7 +23,7 @@ from ..errors import CivitaiManagerError, UnknownJob, UsageError, explain
 from ..reporter import Stopped
 from .board import FINISHED, KEPT, Board, View, progress_of
 from .context import SILENCE, Context
-from .store import Record, Store, new_record
+from .store import Item, Record, Store, new_record
 
 log = logging.getLogger(__name__)
 
@@ -189,6 +189,10 @@ class Engine:
     def unfinished(self, kind: str) -> list[Record]:
         """Stored unfinished jobs of a kind, of every process."""
         return [record for record in self._store.active() if record.kind == kind]
+
+    def items(self, job_id: str) -> list[Item]:
+        """The items of a job, with their outcomes."""
+        return self._store.items(job_id)
 
     def key(self, job_id: str) -> str:
         """What a job asks for: the keys of equal requests are equal. Raises UnknownJob."""

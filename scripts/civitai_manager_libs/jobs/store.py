@@ -154,6 +154,14 @@ class Store:
             rows = db.execute("SELECT position, params, state, result FROM job_items WHERE job_id = ? ORDER BY position", (job_id,)).fetchall()
         return [Item(row["position"], decoded(row["params"], {}), row["state"], decoded(row["result"], None)) for row in rows]
 
+    def add_items(self, job_id: str, items: Iterable[Any]) -> None:
+        """Give a job its items, unless it has some."""
+        with self._db.writing() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO job_items (job_id, position, params, state) VALUES (?, ?, ?, 'queued')",
+                [(job_id, place, json.dumps(params)) for place, params in enumerate(items)],
+            )
+
     def finish_item(self, job_id: str, position: int, state: str, result: Any) -> None:
         with self._db.writing() as db:
             db.execute("UPDATE job_items SET state = ?, result = ? WHERE job_id = ? AND position = ?", (state, json.dumps(result), job_id, position))

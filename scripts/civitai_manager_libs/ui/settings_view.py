@@ -24,11 +24,22 @@ Bind = Callable[..., Any]
 GROUPS = {
     "Account": ("api_key", "civitai_url"),
     "Downloads": ("parallel_downloads", "subfolder_template", "write_sidecars", "resume_at_start", "models_dir"),
+    "Scan": ("scan_folders", "scan_exclude", "hash_threads"),
+    "Files": ("own_trash", "after_update"),
+    "Interchange": ("write_browser_plus", "write_lora_manager", "write_stability_matrix", "write_civbrowser"),
     "Connection": ("proxy", "http_timeout", "download_timeout", "http_retry_delay", "repair_host_queue", "native_progress"),
 }
-TITLES = {"api_key": "API key", "civitai_url": "Civitai address", "http_timeout": "Answer timeout (s)", "download_timeout": "Download timeout (s)",
+TITLES = {"write_browser_plus": "Browser+ and Neo", "write_lora_manager": "Lora Manager", "write_stability_matrix": "StabilityMatrix",
+          "write_civbrowser": "CivBrowser",
+          "api_key": "API key", "civitai_url": "Civitai address", "http_timeout": "Answer timeout (s)", "download_timeout": "Download timeout (s)",
           "http_retry_delay": "First retry after (s)", "native_progress": "Gradio's own progress bar",
+          "scan_folders": "Further model folders", "scan_exclude": "Left out of scans", "hash_threads": "Threads for hashing",
+          "own_trash": "Our own trash", "after_update": "Old file after an update",
           "repair_host_queue": "Repair the WebUI's queue", "models_dir": "Models folder"}  # fmt: skip
+
+
+LONG = ("scan_folders", "scan_exclude")
+"""Texts of several lines."""
 
 
 def grouped() -> list[tuple[str, list[str]]]:
@@ -96,7 +107,7 @@ class SettingsView:
         elif kind in (int, float):
             self.fields[name] = gr.Number(precision=0 if kind is int else None, **common)
         else:
-            self.fields[name] = gr.Textbox(lines=1, max_lines=1, **common)
+            self.fields[name] = gr.Textbox(lines=3 if name in LONG else 1, max_lines=12 if name in LONG else 1, **common)
 
     @property
     def outputs(self) -> list[Any]:

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from ..errors import Busy, CivitaiManagerError, NotFound, RemoteError, UnknownJob, UsageError, explain
-from . import access
+from ..catalog.models import Wanted
+from ..errors import NotFound, UsageError
+from . import access, edits
+from .replies import LIMIT, answer, body_of, failure, refused
 
 if TYPE_CHECKING:
     from ..application import Application
@@ -29,39 +31,7 @@ log = logging.getLogger(__name__)
 
 PREFIX = "/civitai-manager"
 ROOT = Path(__file__).resolve().parents[3]
-NO_STORE = {"Cache-Control": "no-store"}
-LIMIT = 256 * 1024
 VERBS = ("pause", "resume", "cancel", "retry", "dismiss")
-
-
-def status_of(error: BaseException) -> int:
-    """The HTTP status that fits an error; the body says the rest."""
-    if isinstance(error, (NotFound, UnknownJob)):
-        return 404
-    if isinstance(error, UsageError):
-        return 400
-    if isinstance(error, Busy):
-        return 503
-    return 502 if isinstance(error, RemoteError) else 409 if isinstance(error, CivitaiManagerError) else 500
-
-
-def failure(error: BaseException) -> JSONResponse:
-    if not isinstance(error, CivitaiManagerError):
-        log.error("a route failed", exc_info=error)
-    return JSONResponse({"error": explain(error)}, status_code=status_of(error), headers=NO_STORE)
-
-
-def refused(reason: str) -> JSONResponse:
-    told = {"code": "refused", "message": reason, "next_step": "Use the tab of this WebUI; reload it if it is open.", "remedy": ""}
-    return JSONResponse({"error": told}, status_code=403, headers=NO_STORE)
-
-
-def answer(make: Callable[[], Any]) -> Response:
-    """What ``make`` gives, as JSON; any failure as a JSON error."""
-    try:
-        return JSONResponse(make(), headers=NO_STORE)
-    except Exception as error:  # noqa: BLE001 - the page needs an answer it can show
-        return failure(error)
 
 
 def number(request: Request, name: str, default: int, low: int, high: int) -> int:
@@ -72,17 +42,19 @@ def number(request: Request, name: str, default: int, low: int, high: int) -> in
         return default
 
 
+def wanted(request: Request) -> Wanted:
+    """Which models a request is about; what makes no sense does not filter."""
+    query = request.query_params
+    chosen = {name: query[name][:200] for name in ("type", "base", "state", "collection", "sort") if query.get(name)}
+    return Wanted(query=query.get("q", "")[:400], hide=number(request, "hide", 0, 0, 32), **chosen)
+
+
 async def with_text(request: Request, name: str, act: Callable[[str, str], Any]) -> Response:
     """What ``act`` makes of the text under ``name`` and of the ticket, if there is one, in the JSON body of a state-changing request, in a worker
     thread; refusals as JSON errors. A ticket names one press: what is sent twice with the same one starts one job."""
-    reason = access.refusal(request)
-    if reason:
-        return refused(reason)
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LIMIT:
-            return failure(UsageError("That is too much text at once.", next_step="Drop fewer links."))
+    body = await body_of(request, LIMIT)
+    if isinstance(body, Response):
+        return body
     try:
         sent = json.loads(body)
         text, ticket = sent[name], sent.get("ticket", "")
@@ -113,15 +85,34 @@ class Routes:
         return await run_in_threadpool(answer, lambda: diagnose(loop))
 
     def cards(self, request: Request) -> Response:
-        """GET cards?q=&offset=&limit=&type=&base=&state=&sort=: one page of the library."""
-        query = request.query_params
-        window: dict[str, Any] = {"offset": number(request, "offset", 0, 0, 1 << 31), "limit": number(request, "limit", 200, 1, 500)}
-        chosen: dict[str, Any] = {name: query[name][:60] for name in ("type", "base", "state", "sort") if query.get(name)}
-        return answer(lambda: self.application().cards(query=query.get("q", "")[:400], **window, **chosen))
+        """GET cards?q=&offset=&limit=&type=&base=&state=&collection=&hide=&sort=: one page of the library (``catalog.models.Wanted``)."""
+        window = {"offset": number(request, "offset", 0, 0, 1 << 31), "limit": number(request, "limit", 200, 1, 500)}
+        return answer(lambda: self.application().cards(wanted(request), **window))
+
+    def ids(self, request: Request) -> Response:
+        """GET ids?... as ``cards``: the ids of all that match, their number and their bytes, for "select all"."""
+        return answer(lambda: self.application().ids(wanted(request)))
 
     def facets(self, request: Request) -> Response:
-        """GET facets: the types and base models that occur, for the filters."""
+        """GET facets: types, base models, collections and saved filters that there are, and how many models of each."""
         return answer(lambda: self.application().facets())
+
+    def tags(self, request: Request) -> Response:
+        """GET tags?prefix=: tags that begin so."""
+        return answer(lambda: {"tags": self.application().tags(request.query_params.get("prefix", "")[:100])})
+
+    def filters(self, request: Request) -> Response:
+        """GET filters: what was saved under a name."""
+        return answer(lambda: {"filters": self.application().own.filters()})
+
+    def updates(self, request: Request) -> Response:
+        """GET updates?q=&offset=&limit=: models with newer versions, a page of them; POST updates/check and updates are in ``edits``."""
+        window = {"offset": number(request, "offset", 0, 0, 1 << 31), "limit": number(request, "limit", 100, 1, 500)}
+        return answer(lambda: self.application().updates(request.query_params.get("q", "")[:400], **window))
+
+    def statistics(self, request: Request) -> Response:
+        """GET statistics: the state of the library in numbers. A sleeping drive may take a while to answer: this waits in a thread of its own."""
+        return answer(lambda: self.application().statistics())
 
     def thumbnail(self, request: Request, model_id: int) -> Response:
         """GET thumbnail/ID?v=HASH: a picture that never changes under its address."""
@@ -194,7 +185,12 @@ def add(
         ("GET", "/jobs", routes.jobs),
         ("GET", "/diagnostics", routes.diagnostics),
         ("GET", "/cards", routes.cards),
+        ("GET", "/ids", routes.ids),
         ("GET", "/facets", routes.facets),
+        ("GET", "/tags", routes.tags),
+        ("GET", "/filters", routes.filters),
+        ("GET", "/updates", routes.updates),
+        ("GET", "/statistics", routes.statistics),
         ("GET", "/thumbnail/{model_id}", routes.thumbnail),
         ("GET", "/assets/{name}", routes.asset),
         ("POST", "/jobs/{job_id}/{verb}", routes.act),
@@ -202,6 +198,7 @@ def add(
         ("POST", "/reach", routes.reach),
         ("POST", "/models/{model_id}/thumbnail", routes.choose_thumbnail),
     ]
+    table += edits.routes(application)
     for method, path, endpoint in table:
         app.add_api_route(
             PREFIX + path, endpoint, methods=[method], dependencies=list(dependencies or ()), include_in_schema=False, response_model=None

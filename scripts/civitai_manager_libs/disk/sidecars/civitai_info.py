@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic import disk_error, replace, write_json
-from .reading import beside, is_blank, read_object
+from . import claim
+from .claim import Claim
+from .reading import beside, is_blank, load, read_object
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,20 @@ def path_of(model_file: Path) -> Path:
 def read(path: Path) -> dict[str, Any] | None:
     """The object of a ``.civitai.info`` file in any of its encodings; None when there is none or it cannot be read."""
     return read_object(path)
+
+
+def said(path: Path) -> Claim:
+    """What the file says to us; a skeleton stands for a file that Civitai did not know. Raises Unreadable.
+
+    The name is also that of Civitai Shortcut's copies of whole model objects.
+    """
+    raw = load(path)
+    if "modelVersions" in raw:
+        return claim.of_model(raw)
+    found = claim.of_version(raw)
+    if claim.flag(raw.get("skeleton_file")) or claim.flag(claim.obj(claim.obj(raw.get("extensions")).get("sd_civitai_helper")).get("skeleton_file")):
+        found.not_found, found.version, found.version_id, found.model_id = True, None, None, None
+    return found
 
 
 def compose(version_raw: Mapping[str, Any], model_raw: Mapping[str, Any] | None = None) -> dict[str, Any]:

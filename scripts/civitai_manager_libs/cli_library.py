@@ -1,0 +1,156 @@
+"""Commands about the library on the disk; ``cli`` has the others, and the ways to tell an outcome that all share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from .actions.interchange import importing
+from .application import Application
+from .civitai.payloads import human_size
+from .jobs.board import View
+
+Run = Callable[[Application, argparse.Namespace], int]
+
+
+class Command(Protocol):
+    """Adds a command to the grammar."""
+
+    def __call__(self, name: str, run: Run, help: str) -> argparse.ArgumentParser: ...
+
+
+class Telling(NamedTuple):
+    """What ``cli`` does for every command: watch a job to its end, tell how it ended (the exit status), answer with a document."""
+
+    finish: Callable[[Application, str], View]
+    outcome: Callable[[argparse.Namespace, View, Callable[[], None]], int]
+    answer: Callable[[argparse.Namespace, Any, Callable[[], None]], None]
+
+
+def add_commands(command: Command, telling: Telling) -> None:
+    def run_scan(application: Application, arguments: argparse.Namespace) -> int:
+        view = telling.finish(application, application.scan(arguments.folder))
+        return telling.outcome(arguments, view, lambda: _tell_scan(view.result or {}))
+
+    def run_verify(application: Application, arguments: argparse.Namespace) -> int:
+        view = telling.finish(application, application.verify(query=" ".join(arguments.query)))
+        status = telling.outcome(arguments, view, lambda: _tell_verified(view.result or {}))
+        return status or int(bool((view.result or {}).get("problems")))
+
+    def run_duplicates(application: Application, arguments: argparse.Namespace) -> int:
+        groups = application.duplicates()
+        telling.answer(arguments, groups, lambda: _tell_duplicates(groups))
+        return 0
+
+    def run_import(application: Application, arguments: argparse.Namespace) -> int:
+        if arguments.tool == "manifest":
+            return import_manifest(application, arguments)
+        job = application.import_from(arguments.tool, arguments.path, dry_run=arguments.dry_run)
+        view = telling.finish(application, job)
+        if arguments.json and view.state == "done":
+            telling.answer(arguments, {**(view.result or {}), **application.import_report(job)}, lambda: None)
+            status = 0
+        else:
+            status = telling.outcome(arguments, view, lambda: _tell_import(view.result or {}))
+        return status or int(bool((view.result or {}).get("unreadable")))
+
+    def import_manifest(application: Application, arguments: argparse.Namespace) -> int:
+        job = application.import_library(arguments.path, dry_run=arguments.dry_run, fetch=not arguments.no_download, confirmed=arguments.yes)
+        view = telling.finish(application, job)
+        result = view.result or {}
+        if "restore" in result:
+            fetched = telling.finish(application, result["restore"])
+            result["fetched"] = fetched.result or {"error": fetched.error}
+        status = telling.outcome(arguments, view, lambda: _tell_import(result))
+        failed = "error" in result.get("fetched", {}) or result.get("fetched", {}).get("failures")
+        return status or int(bool(result.get("unreadable") or failed))
+
+    def run_export(application: Application, arguments: argparse.Namespace) -> int:
+        view = telling.finish(application, application.export_library(arguments.file))
+
+        def tell() -> None:
+            if result := view.result:
+                print(f"{result['path']}  {result['models']} models, {result['files']} files of {human_size(result['bytes'])}, which are not in it")
+
+        return telling.outcome(arguments, view, tell)
+
+    sub = command("scan", run_scan, "Find out what is on the disk: all model folders, or some.")
+    sub.add_argument("folder", nargs="*", metavar="FOLDER")
+    sub = command("verify", run_verify, "Read files whole and compare them with their hashes: of all models, or of those that a query finds.")
+    sub.add_argument("query", nargs="*", metavar="QUERY")
+    command("duplicates", run_duplicates, "Files that are on the disk more than once.")
+    sub = command("import", run_import, "Take over what another tool knows (its files are only read), or a library that export has written.")
+    sub.add_argument("tool", metavar="TOOL", choices=[*importing.NAMES, "manifest"], help=f"one of: {', '.join([*importing.NAMES, 'manifest'])}")
+    sub.add_argument("path", metavar="PATH", help="the tool's own folder, a folder with its files beside the models, or the manifest")
+    sub.add_argument("--dry-run", action="store_true", help="tell what would be taken, and change nothing")
+    sub.add_argument("--no-download", action="store_true", help="of a manifest: do not fetch the missing files")
+    sub.add_argument("--yes", action="store_true", help="of a manifest: fetch pickle files too")
+    sub = command("export", run_export, "Write the whole library as one document: models, files, your own data. For another machine, or to keep.")
+    sub.add_argument("file", metavar="FILE")
+
+
+def _tell_scan(result: dict[str, Any]) -> None:
+    if not result:
+        return
+    print(f"{result['files']} files: {result['identified']} identified, {result['unknown']} not on Civitai or not asked about yet")
+    print(", ".join(f"{result[what]} {what}" for what in ("new", "moved", "missing", "truncated", "requests")))
+    for part in result["parts"]:
+        whose = "can be resumed: download it again" if part["resumable"] else "of another program"
+        print(f"unfinished  {part['path']}  {human_size(part['size'])}, {whose}")
+    for note in result["notes"]:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _tell_verified(result: dict[str, Any]) -> None:
+    if not result:
+        return
+    for one in result["problems"]:
+        print(f"{one['outcome']:<10}  {one['path']}\n            {one['reason']}")
+    print(f"{result['verified']} of {result['files']} files verified", file=sys.stderr)
+
+
+def _tell_duplicates(groups: list[dict[str, Any]]) -> None:
+    for group in groups:
+        print(f"{len(group['paths'])} times {human_size(group['size'])}, {group['sha256'][:12]}")
+        for path in group["paths"]:
+            print(f"    {path}")
+    wasted = sum(group["size"] * (len(group["paths"]) - 1) for group in groups)
+    print(f"{len(groups)} files are there more than once; the copies take {human_size(wasted)}", file=sys.stderr)
+
+
+def _tell_import(result: dict[str, Any]) -> None:
+    """A report of what came from elsewhere: what was taken on standard output, what was not on standard error."""
+    if not result:
+        return
+    models, taken, counts = result["models"], result["taken"], result["counts"]
+    print("This is what would be done." if result["dry_run"] else "Done.")
+    print(f"models: {models['new']} new, {models['known']} known, {models['local']} not on Civitai, {models['nothing']} without a model here")
+    if taken:
+        print("your own data: " + ", ".join(f"{count} {field.replace('_', ' ')}" for field, count in sorted(taken.items())))
+    for one in result["collections"]:
+        print(f"collection {one['name']}: {one['added']} added{' (new)' if one['new'] else ''}")
+    if missing := result.get("missing"):
+        size = human_size(missing["bytes"])
+        print(f"files: {result['here']} here, {missing['files']} missing ({size}), {missing['obtainable']} of them on Civitai")
+    if (fetched := result.get("fetched")) and "downloaded" in fetched:
+        print(f"downloaded: {fetched['downloaded']}")
+        for one in fetched["failed"]:
+            print(f"failed      {one['name']}: {one['message']} {one['next_step']}", file=sys.stderr)
+    for one in result["conflicts"]:
+        ours = f": {one['ours']!r} was kept, theirs is {one['theirs']!r}" if "ours" in one else ": another one has this name"
+        print(f"conflict    {one.get('name') or one.get('where', '')}, {one['field']}{ours}", file=sys.stderr)
+    for one in result["unreadable"]:
+        print(f"unreadable  {one['path']} {one['reason']}", file=sys.stderr)
+    for one in result["dangling"]:
+        print(f"dangling    {one['id']} in the collection {one['collection']} is not registered", file=sys.stderr)
+    for one in result["notes"]:
+        print(f"note: {one['note']}{' (' + one['where'] + ')' if one['where'] else ''}", file=sys.stderr)
+    told = (("recipes", "recipes were found and left"), ("deleted", "models were registered there once"), ("cached_only", "are cached only"))
+    for name, words in told:
+        if counts.get(name):
+            print(f"note: {counts[name]} {words}", file=sys.stderr)
+    cut = {name: count - len(result[name]) for name, count in counts.items() if name in result and count > len(result[name])}
+    if cut:
+        print(f"and more: {', '.join(f'{count} {name}' for name, count in cut.items())}; --json tells all", file=sys.stderr)
