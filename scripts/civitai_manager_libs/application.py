@@ -167,11 +167,11 @@ class Application:
 
     def scan(self, folders: Sequence[str] = (), *, ticket: str = "") -> str:
         """Find out what is on the disk: everywhere, or in some folders. The result is described at ``actions.scan.run``. Raises UsageError."""
-        return scan.start(self.services, folders)
+        return self.jobs.started(ticket) or scan.start(self.services, folders, ticket)
 
     def verify(self, ids: Sequence[int] = (), query: str = "", *, ticket: str = "") -> str:
         """Read all bytes of the files of these models, or of all that a query finds, and compare their hashes. Raises NotFound."""
-        return verify.start(self.services, ids, query)
+        return self.jobs.started(ticket) or verify.start(self.services, ids, query, ticket)
 
     def duplicates(self) -> list[dict[str, Any]]:
         """Files with equal bytes, the biggest waste first: sha256, size, paths."""
@@ -200,15 +200,15 @@ class Application:
 
     def carry_out(self, plan: Mapping[str, Any], *, ticket: str = "") -> str:
         """Do what a plan says, or what is left in it of its groups; all is compared with the disk again. Raises UsageError, Changed."""
-        return carrying.start(self.services, plan)
+        return self.jobs.started(ticket) or carrying.start(self.services, plan, ticket)
 
     def undo(self, batch: str = "", *, ticket: str = "") -> str:
         """Take back what a job has moved or deleted, the latest by default. Raises UsageError, Changed, which names what is in the way."""
-        return undoing.start(self.services, batch)
+        return self.jobs.started(ticket) or undoing.start(self.services, batch, ticket)
 
     def restore(self, ids: Sequence[int], *, ticket: str = "") -> str:
         """Give files back from the trash, by their numbers in ``trash``. Raises UsageError, Changed."""
-        return undoing.restore(self.services, ids)
+        return self.jobs.started(ticket) or undoing.restore(self.services, ids, ticket)
 
     def trash(self) -> list[dict[str, Any]]:
         """What was deleted and can be given back, the latest first: see ``actions.organise.undoing.trashed``."""

@@ -201,3 +201,43 @@ def test_two_pages_edit_at_once(url: str, application: Application) -> None:
     view = application.model_view(2)
     assert view is not None and (view["note"], view["negative"], len(view["own_tags"])) == ("x 14", "yy 14", 30)
     assert Page(url).get("ids", collection="shared")["count"] == 30
+
+
+# -- scan, verify, and what moves files
+
+
+def test_the_same_press_sent_twice_starts_one_scan(page: Page, application: Application, tmp_path: Path) -> None:
+    ticket = "0123456789ab"
+    first = page.post("scan", folders=[str(tmp_path)], ticket=ticket)["job"]
+    done(application, first)
+    assert page.post("scan", folders=[str(tmp_path)], ticket=ticket)["job"] == first == ticket
+    assert page.post("scan", 400, folders=[str(tmp_path / "none")])["error"]["next_step"]
+    assert page.post("verify", ids=[1], ticket="0123456789ac")["job"] == "0123456789ac"
+    page.post("verify", 404, ids=[999_999])
+
+
+def test_a_model_as_the_panel_wants_it(page: Page) -> None:
+    page.post("models/edit", ids=[1], set={"favourite": True, "weight": 0.8}, add_tags=["mine"])
+    told = page.get("models/1")
+    assert (told["favourite"], told["weight"], told["own_tags"]) == (True, 0.8, ["mine"])
+    assert told["files"][0]["path"] == "/nowhere/1.safetensors" and "description" not in told
+    local = page.get("models/-4")
+    assert local["files"][0]["health"] == "truncated" and local["versions"] == []
+
+
+def test_duplicates_go_to_the_trash_and_come_back(page: Page, application: Application) -> None:
+    folder = next(iter(application.host.folders().values()))[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("a.safetensors", "b.safetensors"):
+        head = b'{"w":{"dtype":"F32","shape":[16],"data_offsets":[0,64]}}'
+        (folder / name).write_bytes(len(head).to_bytes(8, "little") + head + bytes(64))
+    done(application, page.post("scan")["job"])
+    plan = page.post("plans/duplicates")
+    assert [one["from"] for group in plan["groups"] for one in group["files"]] == [str(folder / "b.safetensors")]
+    done(application, page.post("organise", action=plan["action"], request=plan["request"], groups=plan["groups"])["job"])
+    assert not (folder / "b.safetensors").exists()
+    assert page.get("trash")["files"][0]["path"] == str(folder / "b.safetensors")
+    assert page.get("journal")["batches"][0]["done"] == 1
+    done(application, page.post("undo")["job"])
+    assert (folder / "b.safetensors").exists() and page.get("trash")["files"] == []
+    assert page.post("plans/orphans")["count"] == 0

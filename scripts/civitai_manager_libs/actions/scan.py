@@ -37,14 +37,14 @@ NETWORKS = ("lora", "lycoris")  # of which the host keeps the hash of the tensor
 SHOWN = 5
 
 
-def start(services: Services, folders: Sequence[str] = ()) -> str:
+def start(services: Services, folders: Sequence[str] = (), ticket: str = "") -> str:
     """Start the job for everything, or for some folders only; its id. Raises UsageError for a folder that is not there."""
     chosen = [str(Path(folder).expanduser().absolute()) for folder in folders]
     for folder in chosen:
         if not Path(folder).is_dir():
             raise UsageError(f"{folder} is not a folder that can be scanned.", next_step="Check its name, and that its drive is there.")
     title = "Scan the library" if not chosen else f"Scan {chosen[0]}" if len(chosen) == 1 else f"Scan {len(chosen)} folders"
-    return services.jobs.submit("scan", {"folders": chosen}, key="\n".join(chosen), title=title)
+    return services.jobs.submit("scan", {"folders": chosen}, key="\n".join(chosen), title=title, ticket=ticket)
 
 
 def run(services: Services, context: Context) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ..jobs.store import Item
 from .services import Services
 
 
-def start(services: Services, ids: Iterable[int] = (), query: str = "") -> str:
+def start(services: Services, ids: Iterable[int] = (), query: str = "", ticket: str = "") -> str:
     """Start the job for the files of some models, or of all that a query finds ('': of the whole library). Raises NotFound when there are none."""
     wanted = list(ids) or services.models.ids(Wanted(query=query))
     records = [record for model_id in wanted for record in services.files.of_model(model_id)]
@@ -27,7 +27,8 @@ def start(services: Services, ids: Iterable[int] = (), query: str = "") -> str:
     title = f"Verify {Path(records[0].path).name}" if len(records) == 1 else f"Verify {len(records)} files"
     items = [{"id": record.id, "path": record.path, "size": record.size} for record in records]
     total = sum(record.size for record in records)
-    return services.jobs.submit("verify", {}, key=" ".join(str(record.id) for record in records), title=title, items=items, total_bytes=total)
+    key = " ".join(str(record.id) for record in records)
+    return services.jobs.submit("verify", {}, key=key, title=title, items=items, total_bytes=total, ticket=ticket)
 
 
 def run(services: Services, context: Context) -> dict[str, Any]:

@@ -47,6 +47,13 @@ class Check(Body):
     ticket: str = ""
 
 
+class Scan(Body):
+    """Some folders, or everything."""
+
+    folders: list[str] = []
+    ticket: str = ""
+
+
 class Update(Body):
     ids: list[Id]
     confirmed: bool = False
@@ -126,6 +133,8 @@ EDITS: dict[str, tuple[type[Body], int, Callable[..., Any]]] = {
     "/models/edit": (Edit, SELECTED, edit),
     "/updates/check": (Check, SELECTED, lambda app, body: {"job": app.check_updates(body.ids, body.query[:400], ticket=body.ticket)}),
     "/updates": (Update, SELECTED, lambda app, body: {"job": app.update(body.ids, confirmed=body.confirmed, ticket=body.ticket)}),
+    "/scan": (Scan, LIMIT, lambda app, body: {"job": app.scan(body.folders, ticket=body.ticket)}),
+    "/verify": (Check, SELECTED, lambda app, body: {"job": app.verify(body.ids, body.query[:400], ticket=body.ticket)}),
     "/models/{id}/ignore": (Ignore, LIMIT, lambda app, body, id: app.own.ignore(id, body.versions, body.ignored)),
     "/models/{id}/words": (Words, LIMIT, lambda app, body, id: {"id": app.own.add_words(id, **body.given())}),
     "/words/{id}": (ChangedWords, LIMIT, lambda app, body, id: app.own.change_words(id, **body.given())),
@@ -146,10 +155,10 @@ EDITS: dict[str, tuple[type[Body], int, Callable[..., Any]]] = {
 
 def routes(application: Callable[[], Application]) -> list[tuple[str, str, Callable[..., Any]]]:
     """What ``web.routes`` adds to the host: method, path, endpoint."""
-    return [("POST", path, _endpoint(application, *EDITS[path])) for path in EDITS]
+    return [("POST", path, endpoint(application, *EDITS[path])) for path in EDITS]
 
 
-def _endpoint(
+def endpoint(
     application: Callable[[], Application], shape: type[Body], limit: int, act: Callable[..., Any]
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:

@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from ..catalog.models import Wanted
 from ..errors import NotFound, UsageError
-from . import access, edits
+from . import access, edits, organise
 from .replies import LIMIT, answer, body_of, failure, refused
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ log = logging.getLogger(__name__)
 PREFIX = "/civitai-manager"
 ROOT = Path(__file__).resolve().parents[3]
 VERBS = ("pause", "resume", "cancel", "retry", "dismiss")
+MODEL = (
+    "id", "name", "type", "creator", "url", "gone", "favourite", "rating", "weight", "negative", "own_level", "level", "follow", "pinned", "own_tags",
+    "collections", "word_sets", "ignored", "newer", "checked", "files",
+)  # fmt: skip
+VERSION = ("id", "name", "base_model", "published", "early_access", "here", "newer", "ignored", "trained_words", "air")
 
 
 def number(request: Request, name: str, default: int, low: int, high: int) -> int:
@@ -114,6 +119,18 @@ class Routes:
         """GET statistics: the state of the library in numbers. A sleeping drive may take a while to answer: this waits in a thread of its own."""
         return answer(lambda: self.application().statistics())
 
+    def model(self, request: Request, model_id: int) -> Response:
+        """GET models/ID: what the side panel's own part shows of a model: the person's data, the files here, versions without their pictures."""
+
+        def told() -> dict[str, Any]:
+            view = self.application().model_view(model_id)
+            if view is None:
+                raise NotFound(f"The model {model_id} is not registered.")
+            versions = [{name: version[name] for name in VERSION if name in version} for version in view["versions"]]
+            return {**{name: view[name] for name in MODEL if name in view}, "versions": versions}
+
+        return answer(told)
+
     def thumbnail(self, request: Request, model_id: int) -> Response:
         """GET thumbnail/ID?v=HASH: a picture that never changes under its address."""
         try:
@@ -191,6 +208,7 @@ def add(
         ("GET", "/filters", routes.filters),
         ("GET", "/updates", routes.updates),
         ("GET", "/statistics", routes.statistics),
+        ("GET", "/models/{model_id}", routes.model),
         ("GET", "/thumbnail/{model_id}", routes.thumbnail),
         ("GET", "/assets/{name}", routes.asset),
         ("POST", "/jobs/{job_id}/{verb}", routes.act),
@@ -198,7 +216,7 @@ def add(
         ("POST", "/reach", routes.reach),
         ("POST", "/models/{model_id}/thumbnail", routes.choose_thumbnail),
     ]
-    table += edits.routes(application)
+    table += [*edits.routes(application), *organise.routes(application)]
     for method, path, endpoint in table:
         app.add_api_route(
             PREFIX + path, endpoint, methods=[method], dependencies=list(dependencies or ()), include_in_schema=False, response_model=None

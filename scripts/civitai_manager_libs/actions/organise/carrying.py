@@ -53,7 +53,7 @@ class _Plan(msgspec.Struct):
     request: dict[str, Any] = {}
 
 
-def start(services: Services, plan: Mapping[str, Any]) -> str:
+def start(services: Services, plan: Mapping[str, Any], ticket: str = "") -> str:
     """Start the job that carries out a plan (or the part of it that is sent back); its id is the batch in the journal.
 
     Raises UsageError for what is no plan or an empty one, Changed when something is no longer as the plan says.
@@ -73,7 +73,8 @@ def start(services: Services, plan: Mapping[str, Any]) -> str:
     items = [{"key": group.key, "check": group.check, "name": group.name} for group in wanted]
     key = hashlib.sha256(msgspec.json.encode([asked.action, asked.request, items])).hexdigest()
     params = {"action": asked.action, "request": asked.request}
-    return services.jobs.submit("organise", params, key=key, title=plans.title(asked.action, [one.name for one in wanted]), items=items)
+    title = plans.title(asked.action, [one.name for one in wanted])
+    return services.jobs.submit("organise", params, key=key, title=title, items=items, ticket=ticket)
 
 
 def _checked(group: Group, check: str) -> Group:

@@ -24,7 +24,7 @@ from .groups import Look, needs
 WHERE = "It is in the system's trash, which gives it back itself."
 
 
-def start(services: Services, batch: str = "") -> str:
+def start(services: Services, batch: str = "", ticket: str = "") -> str:
     """Start the job that takes back a batch, the latest by default. Raises UsageError, and Changed when nothing of it can be taken back."""
     batch = batch or services.journal.last()
     rows = services.journal.of_batch(batch)
@@ -34,10 +34,10 @@ def start(services: Services, batch: str = "") -> str:
         raise UsageError("This took back something else already: do that again instead.")
     first = next(iter(rows.values()))[0]
     title = first.title if len(rows) == 1 else f"{first.title} and {len(rows) - 1:,} more"
-    return _submit(services, list(reversed(list(rows.values()))), f"Undo: {title}", f"batch {batch}")
+    return _submit(services, list(reversed(list(rows.values()))), f"Undo: {title}", f"batch {batch}", ticket)
 
 
-def restore(services: Services, ids: Iterable[int]) -> str:
+def restore(services: Services, ids: Iterable[int], ticket: str = "") -> str:
     """Start the job that gives files back from the trash, by their numbers in the journal. Raises UsageError, Changed."""
     entries = [entry for entry in services.journal.entries(ids) if entry.how == "trash" and entry.state == "done"]
     if not entries:
@@ -47,16 +47,16 @@ def restore(services: Services, ids: Iterable[int]) -> str:
         rows.setdefault((entry.batch, entry.item), []).append(entry)
     name = Path(entries[0].source).name
     title = f"Restore {name}" if len(entries) == 1 else f"Restore {len(entries):,} files"
-    return _submit(services, list(rows.values()), title, " ".join(str(entry.id) for entry in entries))
+    return _submit(services, list(rows.values()), title, " ".join(str(entry.id) for entry in entries), ticket)
 
 
-def _submit(services: Services, rows: list[list[Entry]], title: str, key: str) -> str:
+def _submit(services: Services, rows: list[list[Entry]], title: str, key: str, ticket: str) -> str:
     if len(rows) <= AT_ONCE:
         refused = [exc for entries in rows if (exc := _refusal(services, entries)) is not None]
         if len(refused) == len(rows):
             raise refused[0]
     items = [{"ids": [entry.id for entry in entries], "name": Path(entries[0].source).name} for entries in rows]
-    return services.jobs.submit("undo", {}, key=key, title=title, items=items)
+    return services.jobs.submit("undo", {}, key=key, title=title, items=items, ticket=ticket)
 
 
 def _refusal(services: Services, entries: list[Entry]) -> CivitaiManagerError | None:
