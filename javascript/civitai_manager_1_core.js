@@ -85,6 +85,10 @@
         pause: "M7 5h3v14H7zM14 5h3v14h-3z", play: "M8 5v14l11-7z", cross: "M6 6l12 12M18 6L6 18", retry: "M4 12a8 8 0 1 0 3-6.2M7 2v4h4",
         up: "M6 15l6-6 6 6", down: "M6 9l6 6 6-6", left: "M15 6l-6 6 6 6", right: "M9 6l6 6-6 6", check: "M5 13l4 4L19 7", warning: "M12 3l10 18H2zM12 10v5M12 18v.5",
         box: "M3 7l9-4 9 4v10l-9 4-9-4zM3 7l9 4 9-4M12 11v10", filter: "M4 6h16M7 12h10M10 18h4",
+        star: "M12 3l2.8 5.8 6.2.9-4.5 4.4 1.1 6.3L12 17.4l-5.6 3 1.1-6.3L3 9.7l6.2-.9z", tag: "M3 4h8l10 10-7 7L4 11zM8 8.5v.5", folder: "M3 6h6l2 3h10v10H3z",
+        trash: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13", fresh: "M12 20V5M5 12l7-7 7 7", eye: "M2 12c5-8 15-8 20 0-5 8-15 8-20 0zM12 10a2 2 0 1 0 .01 0",
+        veil: "M2 12c5-8 15-8 20 0-5 8-15 8-20 0zM4 4l16 16", clock: "M12 4a8 8 0 1 0 .01 0M12 8v5l3 2", absent: "M5 3h9l5 5v13H5zM9 12l6 6M15 12l-6 6",
+        here: "M3 5h18v11H3zM8 20h8M12 16v4", away: "M5 17h13a4 4 0 0 0 0-8 6 6 0 0 0-11-1 5 5 0 0 0-2 9zM4 4l16 16", keep: "M6 3h12v18l-6-5-6 5z",
     };
     const FILLED = new Set(["pause", "play"]);
     cm.icon = function (name) {

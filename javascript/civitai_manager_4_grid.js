@@ -10,63 +10,34 @@
     const CAPTION = 62;
     const RATIO = 1.32;
 
-    const saved = cm.recall("filters", {});
-    const filters = {q: saved.q || "", type: saved.type || "", base: saved.base || "", state: saved.state || "", sort: saved.sort || ""};
     const data = {key: "", total: null, pages: new Map(), wanted: new Map(), stale: new Set(), generation: 0, rest: 0, error: ""};
     const shape = {columns: 1, width: 160, height: 260, view: 0};
     const cells = new Map();
     let active = cm.recall("active", 0);
+    let anchor = active;    // where a range of the selection begins
     let chosen = cm.recall("chosen", 0);
     let scrollTo = cm.recall("scroll", 0);
 
     // -- its nodes
-    const search = cm.node("input", {type: "search", class: "cm-input cm-search", placeholder: "Search", "aria-label": "Search the library", autocomplete: "off", spellcheck: "false"});
-    const select = (name, label, options) => {
-        const node = cm.node("select", {class: "cm-input", "aria-label": label, "data-filter": name},
-            ...options.map(([value, text]) => cm.node("option", {value: value}, text)));
-        node.value = filters[name];
-        node.addEventListener("change", () => { filters[name] = node.value; changed(); });
-        return node;
-    };
-    const selects = {
-        type: select("type", "Type", [["", "All types"]]),
-        base: select("base", "Base model", [["", "All bases"]]),
-        state: select("state", "State", [["", "All states"], ["downloaded", "Downloaded"], ["registered", "Not downloaded"]]),
-        sort: select("sort", "Sort", [["", "Newest first"], ["published", "Newest on Civitai first"], ["name", "By name"]]),
-    };
-    const count = cm.node("span", {class: "cm-count", role: "status", "aria-live": "polite"});
-    const reset = cm.node("button", {type: "button", class: "cm-link", hidden: true}, "Clear filters");
-    const more = cm.button("filter", "Filters", () => {
-        const open = box.classList.toggle("cm-filters-open");
-        cm.attribute(more, "aria-expanded", open);
-    }, {class: "cm-icon cm-more", "aria-expanded": "false"});
-    const bar = cm.node("div", {class: "cm-filters", role: "search"}, search, more, selects.type, selects.base, selects.state, selects.sort, count, reset);
+    const {count, filtered} = cm.search;
     const spacer = cm.node("div", {class: "cm-spacer", role: "presentation"});
-    const scroller = cm.node("div", {class: "cm-scroll", role: "listbox", tabindex: "0", "aria-label": "Models"}, spacer);
+    const scroller = cm.node("div", {class: "cm-scroll", role: "listbox", tabindex: "0", "aria-label": "Models", "aria-multiselectable": "true"}, spacer);
     const nothing = cm.node("div", {class: "cm-empty", hidden: true});
-    const box = cm.node("div", {class: "cm-gridbox"}, bar, scroller, nothing);
-    cm.grid = {node: box, data: data, filters: filters};
-    search.value = filters.q;
+    const foot = cm.node("div", {class: "cm-foot"});  // the selection's bar
+    const box = cm.node("div", {class: "cm-gridbox"}, cm.search.node, scroller, nothing, foot);
+    cm.grid = {node: box, foot: foot, data: data};
 
     // -- data: pages by offset; an answer for an older question is dropped
-    function query() {
-        const parts = new URLSearchParams();
-        for (const [name, value] of Object.entries(filters)) { if (value) { parts.set(name, value); } }
-        return parts.toString();
-    }
-
     function changed() {
-        cm.remember("filters", filters);
         scroller.scrollTop = 0;
-        active = 0;
-        cm.attribute(reset, "hidden", query().replace(/&?sort=[a-z]+/, "") ? null : "");
+        active = anchor = 0;
         reload(true);
     }
 
     function reload(fresh) {
         data.generation += 1;
         data.rest = 0;
-        data.key = query();
+        data.key = cm.search.query();
         for (const controller of data.wanted.values()) { controller.abort(); }
         data.wanted.clear();
         if (fresh) { data.pages.clear(); data.total = null; data.stale.clear(); fetchPage(0); }
@@ -100,19 +71,6 @@
 
     const card = (index) => { const page = data.pages.get(Math.floor(index / PAGE)); return page ? page[index % PAGE] : undefined; };
 
-    async function facets() {
-        try {
-            const found = await cm.get("facets");
-            for (const [name, values] of [["type", found.types], ["base", found.bases]]) {
-                const node = selects[name];
-                const first = node.options[0];
-                const wanted = filters[name] && !values.includes(filters[name]) ? [...values, filters[name]] : values;
-                node.replaceChildren(first, ...wanted.map((value) => cm.node("option", {value: value}, value)));
-                node.value = filters[name];
-            }
-        } catch (error) { /* the filters stay as they are; the next change of the library asks again */ }
-    }
-
     // -- drawing
     function measure() {
         const width = scroller.clientWidth - 2 * GAP;
@@ -126,28 +84,62 @@
     }
 
     function makeCell() {
-        const picture = cm.node("img", {alt: "", loading: "lazy", decoding: "async", draggable: "false"});
         const cell = {
-            node: null, index: -1, key: "", picture: picture, blank: cm.node("span", {class: "cm-blank"}, cm.icon("box")), name: cm.node("span", {class: "cm-name"}),
-            facts: cm.node("span", {class: "cm-card-facts"}), badge: cm.node("span", {class: "cm-badge"}),
+            node: null, index: -1, key: "", hash: "", picture: null, blank: cm.node("span", {class: "cm-blank"}, cm.icon("box")),
+            canvas: cm.node("canvas", {class: "cm-hash", hidden: true, "aria-hidden": "true"}), cover: cm.node("span", {class: "cm-cover"}),
+            name: cm.node("span", {class: "cm-name"}), facts: cm.node("span", {class: "cm-card-facts"}), badges: cm.node("span", {class: "cm-badges"}),
+            star: cm.node("span", {class: "cm-star", hidden: true}, cm.icon("star"), cm.node("span", {class: "cm-hidden"}, "Favourite")),
+            // For the mouse and the finger; with keys the same is done by Space and V.
+            tick: cm.node("span", {class: "cm-tick", "aria-hidden": "true", title: "Select (Space)"}, cm.node("span", {}, cm.icon("check"))),
+            reveal: cm.node("span", {class: "cm-reveal", "aria-hidden": "true", title: "Show this picture (V)", hidden: true}, cm.icon("eye"), cm.node("span")),
         };
-        picture.addEventListener("load", () => { cell.node.classList.add("cm-loaded"); });
-        picture.addEventListener("error", () => { picture.hidden = true; });
-        cell.node = cm.node("div", {class: "cm-card", role: "option"}, cm.node("span", {class: "cm-cover"}, cell.blank, picture, cell.badge), cell.name, cell.facts);
+        cell.cover.append(cell.blank, cell.canvas, cell.badges, cell.star, cell.tick, cell.reveal);
+        cell.node = cm.node("div", {class: "cm-card", role: "option"}, cell.cover, cell.name, cell.facts);
         return cell;
+    }
+
+    // What is said on a card, the most pressing first: each a sign and a word.
+    function badges(item) {
+        const found = [];
+        if (item.broken || item.state === "broken") { found.push(["warning", "Broken"]); }
+        if (item.missing && item.state === "missing") { found.push(["absent", "Missing"]); }
+        if (item.newer === 1) { found.push(["fresh", "Update"]); }
+        if (item.id < 0) { found.push(["here", "Only here"]); }
+        else if (item.files || item.state === "downloaded") { found.push(["check", "Downloaded"]); }
+        if (item.newer === 2) { found.push(["clock", "Early access"]); }
+        if (item.gone) { found.push(["away", "Gone from Civitai"]); }
+        return found;
+    }
+    // A new picture is a new node: an old one goes on showing what it showed until its next picture has come, and that one may be blurred.
+    function setPicture(cell, item, sees) {
+        cell.node.classList.remove("cm-loaded");
+        if (cell.picture) { cell.picture.remove(); cell.picture = null; }
+        if (!item || !item.thumbnail || (!sees && cm.marks.hide())) { return; }
+        const picture = cm.node("img", {alt: "Preview of " + item.name, loading: "lazy", decoding: "async", draggable: "false", class: sees ? "cm-clear" : null});
+        picture.addEventListener("load", () => { if (cell.picture === picture) { cell.node.classList.add("cm-loaded"); } });
+        picture.addEventListener("error", () => { picture.hidden = true; });
+        picture.src = cm.base() + "thumbnail/" + item.id + "?v=" + encodeURIComponent(item.thumbnail);
+        cell.picture = picture;
+        cell.canvas.after(picture);
+    }
+    function setHash(cell, hash) {
+        if (cell.hash === hash) { return; }
+        cell.hash = hash;
+        cell.canvas.hidden = !hash || !cm.blurhash(cell.canvas, hash);
     }
 
     function fillCell(cell, index) {
         const item = card(index);
-        const key = item ? [item.id, item.name, item.thumbnail, item.state, item.base_model, item.gone, data.total].join("|") : "wait";
         cell.node.style.transform = "translate(" + (GAP + (index % shape.columns) * (shape.width + GAP)) + "px," + (GAP / 2 + Math.floor(index / shape.columns) * (shape.height + GAP)) + "px)";
         cell.node.style.width = shape.width + "px";
         cell.node.style.height = shape.height + "px";
         cell.node.classList.toggle("cm-active", index === active);
-        const selected = Boolean(item) && item.id === chosen;
-        cm.attribute(cell.node, "aria-selected", selected);
+        cm.attribute(cell.node, "aria-selected", Boolean(item) && cm.select.has(item.id));
+        cm.attribute(cell.node, "aria-current", item && item.id === chosen ? "true" : null);
+        const level = item ? cm.marks.level(item) : 0;
+        const sees = Boolean(item) && cm.marks.sees(item.id, level);
+        const key = item ? JSON.stringify([item, data.total, sees]) : "wait";
         if (cell.index === index && cell.key === key) { return; }
-        const samePicture = item && cell.node.dataset.thumbnail === item.id + "?" + item.thumbnail;
         cell.index = index;
         cell.key = key;
         cell.node.id = "cm_card_" + index;
@@ -157,18 +149,21 @@
         cell.node.classList.toggle("cm-waiting", !item);
         cm.text(cell.name, item ? item.name : "");
         cm.text(cell.facts, item ? [item.type, item.base_model].filter(Boolean).join(" · ") : "");
-        const state = !item ? "" : item.state === "downloaded" ? "Downloaded" : item.gone ? "Gone from Civitai" : "";
-        cell.badge.replaceChildren(...(state === "Downloaded" ? [cm.icon("check"), state] : state ? [cm.icon("warning"), state] : []));
-        cell.badge.hidden = !state;
+        const signs = item ? badges(item) : [];
+        cell.badges.replaceChildren(...signs.map(([icon, word], place) =>
+            cm.node("span", {class: "cm-badge", title: word, "data-badge": word}, cm.icon(icon), cm.node("span", {class: place ? "cm-hidden" : null}, word))));
+        cell.star.hidden = !(item && item.favourite);
         cell.node.title = item ? item.name : "";
-        cm.attribute(cell.node, "aria-label", item ? [item.name, item.type, item.base_model, item.creator ? "by " + item.creator : "", state || "Registered"].filter(Boolean).join(", ") : "Loading");
-        if (samePicture) { return; }
-        cell.node.dataset.thumbnail = item ? item.id + "?" + item.thumbnail : "";
-        cell.node.classList.remove("cm-loaded");
-        cell.picture.hidden = !(item && item.thumbnail);
-        cell.picture.alt = item ? "Preview of " + item.name : "";
-        if (item && item.thumbnail) { cell.picture.src = cm.base() + "thumbnail/" + item.id + "?v=" + encodeURIComponent(item.thumbnail); }
-        else { cell.picture.removeAttribute("src"); }
+        const veiled = Boolean(item && item.thumbnail && !sees);
+        cell.reveal.hidden = !veiled;
+        cm.text(cell.reveal.lastChild, veiled ? cm.marks.word(level) : "");
+        const states = [...signs.map((sign) => sign[1]), item && item.favourite ? "Favourite" : "", veiled ? cm.marks.word(level) + ", picture not shown" : ""].filter(Boolean);
+        cm.attribute(cell.node, "aria-label", item ? [item.name, item.type, item.base_model, item.creator ? "by " + item.creator : "", ...(signs.length ? [] : ["Registered"]), ...states].filter(Boolean).join(", ") : "Loading");
+        const shown = item ? item.id + "?" + item.thumbnail + (sees ? "" : "?" + cm.marks.setting.above) : "";
+        if (cell.node.dataset.thumbnail === shown) { return; }
+        cell.node.dataset.thumbnail = shown;
+        setPicture(cell, item, sees);
+        setHash(cell, item && item.thumbnail ? item.blurhash || "" : "");
     }
 
     let planned = false;
@@ -206,22 +201,24 @@
     function drawCount() {
         const total = data.total;
         cm.text(count, data.error ? data.error : total === null ? "Loading…" : total === 1 ? "1 model" : cm.count(total) + " models");
-        const filtered = Boolean(query().replace(/&?sort=[a-z]+/, ""));
-        reset.hidden = !filtered;
         const empty = total === 0;
+        const why = !empty ? "" : filtered() ? "filtered" : cm.marks.hide() ? "hidden" : "first";
         scroller.hidden = empty;
         nothing.hidden = !empty;
-        box.classList.toggle("cm-first", empty && !filtered);
-        if (empty) { drawEmpty(filtered); }
+        box.classList.toggle("cm-first", why === "first");
+        if (empty) { drawEmpty(why); }
     }
 
-    function drawEmpty(filtered) {
-        const key = filtered ? "filtered" : "first";
+    function drawEmpty(key) {
         if (nothing.dataset.key === key) { return; }
         nothing.dataset.key = key;
-        if (filtered) {
+        if (key === "filtered") {
             nothing.replaceChildren(cm.node("h3", {}, "No model matches"), cm.node("p", {}, "Another word, or fewer filters."),
-                cm.node("button", {type: "button", class: "cm-action", onclick: () => reset.click()}, "Clear filters"));
+                cm.node("button", {type: "button", class: "cm-action", onclick: cm.search.clear}, "Clear filters"));
+            return;
+        }
+        if (key === "hidden") {
+            nothing.replaceChildren(cm.node("h3", {}, "Nothing to show"), cm.node("p", {}, "Models above the level that you chose are left out, and there are no others. The button with the eye changes that."));
             return;
         }
         const step = (title, text, ...rest) => cm.node("li", {}, cm.node("b", {}, title), cm.node("span", {}, text), ...rest);
@@ -249,31 +246,60 @@
     }
     function open(index) {
         const item = card(index);
-        active = index;
+        active = anchor = index;
         cm.remember("active", active);
         if (item) { cm.choose(item.id); }
+        draw();
+    }
+    // Select or not, one card or all from the last one to this.
+    function select(index, range) {
+        const item = card(index);
+        if (range) { cm.select.range(Math.min(anchor, index), Math.max(anchor, index)); }
+        else if (item) { cm.select.toggle(item); anchor = index; }
+        active = index;
+        cm.remember("active", active);
         draw();
     }
     cm.grid.mark = function (id) { chosen = id; cm.remember("chosen", id); draw(); };
     cm.grid.focus = () => scroller.focus({preventScroll: true});
     cm.grid.draw = draw;
+    cm.grid.card = card;
 
     scroller.addEventListener("keydown", (event) => {
-        if (event.ctrlKey || event.metaKey || event.altKey) { return; }
+        if (event.altKey) { return; }
         const page = Math.max(1, Math.floor(shape.view / (shape.height + GAP))) * shape.columns;
         const steps = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -shape.columns, ArrowDown: shape.columns, PageUp: -page, PageDown: page};
-        if (event.key in steps) { const next = active + steps[event.key]; if (Math.abs(steps[event.key]) === 1 || (next >= 0 && next < data.total) || event.key.startsWith("Page")) { move(next); } }
-        else if (event.key === "Home") { move(0); }
+        if (event.ctrlKey || event.metaKey) {
+            if (event.key.toLowerCase() !== "a" || event.shiftKey) { return; }
+            cm.select.all();
+        } else if (event.key in steps) {
+            const next = active + steps[event.key];
+            if (Math.abs(steps[event.key]) === 1 || (next >= 0 && next < data.total) || event.key.startsWith("Page")) {
+                move(next);
+                if (event.shiftKey) { select(active, true); }
+            }
+        } else if (event.key === "Home") { move(0); }
         else if (event.key === "End") { move(data.total - 1); }
-        else if (event.key === "Enter" || event.key === " ") { open(active); }
+        else if (event.key === "Enter") { open(active); }
+        else if (event.key === " ") { select(active, event.shiftKey); }
+        else if (event.key.toLowerCase() === "v" && card(active)) { cm.marks.reveal(card(active).id); }
+        else if (event.key === "Escape" && cm.select.count() && !cm.root().classList.contains("cm-panel-open")) { cm.select.clear(); }
         else { return; }
         event.preventDefault();
         event.stopPropagation();
     });
     spacer.addEventListener("click", (event) => {
         const node = event.target.closest(".cm-card");
-        if (node && node.dataset.id) { scroller.focus({preventScroll: true}); open(Number(node.getAttribute("aria-posinset")) - 1); }
+        if (!node || !node.dataset.id) { return; }
+        const index = Number(node.getAttribute("aria-posinset")) - 1;
+        scroller.focus({preventScroll: true});
+        if (event.target.closest(".cm-reveal")) { cm.marks.reveal(Number(node.dataset.id)); }
+        else if (event.shiftKey) { select(index, true); }
+        else if (event.target.closest(".cm-tick") || event.ctrlKey || event.metaKey) { select(index, false); }
+        else { open(index); }
     });
+    // Shift and a press would mark text
+    spacer.addEventListener("mousedown", (event) => { if (event.shiftKey) { event.preventDefault(); } });
     let scrollTimer = null;
     scroller.addEventListener("scroll", () => {
         draw();
@@ -281,26 +307,18 @@
         scrollTimer = setTimeout(() => { if (data.total) { cm.remember("scroll", scroller.scrollTop / (shape.height + GAP)); } }, 200);
     }, {passive: true});
 
-    let typing = null;
-    search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(() => { filters.q = search.value.trim(); changed(); }, 180); });
-    search.addEventListener("keydown", (event) => {
-        if (event.key === "Escape" && search.value) { search.value = ""; filters.q = ""; changed(); event.stopPropagation(); }
-        if (event.key === "ArrowDown") { scroller.focus(); event.preventDefault(); }
-    });
-    reset.addEventListener("click", () => {
-        Object.assign(filters, {q: "", type: "", base: "", state: ""});
-        search.value = "";
-        for (const [name, node] of Object.entries(selects)) { node.value = filters[name]; }
-        changed();
-    });
-
     // The library grew or changed: read what is shown again, at most every second and a half, and keep what is on screen meanwhile.
     let pending = null;
     function renew() {
         if (pending) { return; }
-        pending = setTimeout(() => { pending = null; reload(false); facets(); }, data.total === 0 ? 100 : 1200);
+        pending = setTimeout(() => { pending = null; reload(false); cm.search.facets(); }, data.total === 0 ? 100 : 1200);
     }
+    // What the person has just done here is to be seen at once.
+    cm.grid.renew = () => { reload(false); cm.search.facets(); cm.hurry(); };
     cm.on("revision", renew);
     cm.on("restarted", renew);
-    cm.on("mounted", (name) => { if (name === "grid") { if (window.ResizeObserver) { new ResizeObserver(draw).observe(scroller); } if (data.total === null) { reload(true); facets(); } draw(); } });
+    cm.on("filters", changed);
+    cm.on("resized", draw);
+    cm.on("marks", (setting) => { if (setting && cm.search.query() !== data.key) { changed(); } else { draw(); } });
+    cm.on("mounted", (name) => { if (name === "grid") { if (window.ResizeObserver) { new ResizeObserver(draw).observe(scroller); } if (data.total === null) { reload(true); cm.search.facets(); } draw(); } });
 })();

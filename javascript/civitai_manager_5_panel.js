@@ -44,6 +44,7 @@
         waiting(other);
         if (other) { const panel = document.getElementById("cm_panel"); if (panel) { panel.scrollTop = 0; } }
         ask(model, version);
+        cm.emit("chosen", model);
         cm.grid.draw();
     };
     cm.close = function () {
@@ -103,13 +104,13 @@
     };
 
     // -- pictures: the thumbnail is ours; example pictures come from Civitai, and only when someone steps to them
-    const VEIL = 4;
     function viewer(head) {
         const place = head.querySelector(".cm-picture");
         if (!place) { return; }
         const thumbnail = place.querySelector("img[data-cm-src]");
         if (thumbnail) {
             thumbnail.addEventListener("error", () => thumbnail.remove());
+            cm.marks.picture(thumbnail, Number(thumbnail.dataset.cmLevel), model);  // before it has anything to show
             thumbnail.src = cm.base() + thumbnail.dataset.cmSrc;
         }
         let pictures = [];
@@ -124,7 +125,7 @@
             at = Math.max(-1, Math.min(pictures.length - 1, at + step));
             for (const node of place.querySelectorAll("img:not([data-cm-src]), video, .cm-veil, .cm-picture-failed")) { node.remove(); }
             forget();
-            if (thumbnail) { thumbnail.hidden = at >= 0; }
+            if (thumbnail) { thumbnail.hidden = at >= 0; cm.marks.picture(thumbnail, Number(thumbnail.dataset.cmLevel), model); }
             if (at >= 0) { example(place, pictures[at]); }
             cm.text(label, at < 0 ? pictures.length + (pictures.length === 1 ? " picture" : " pictures") + " on Civitai" : (at + 1) + " of " + pictures.length);
             back.disabled = at < 0;
@@ -168,8 +169,9 @@
             place.prepend(node);
             if (video) { fetchVideo(node, picture.url).catch(failed); } else { node.src = picture.url; }
         };
-        if (picture.level < VEIL) { load(); return; }
-        const veil = cm.node("button", {type: "button", class: "cm-veil"}, "Mature content: show it");
+        cm.marks.clear(node);  // it is asked for only when it may be seen
+        if (cm.marks.shows(picture.level)) { load(); return; }
+        const veil = cm.node("button", {type: "button", class: "cm-veil"}, cm.marks.word(picture.level) + ": show it");
         veil.addEventListener("click", () => { veil.remove(); load(); });
         place.prepend(veil);
     }

@@ -14,6 +14,11 @@ from . import render
 SCANS = {"Success": "scan: clean", "Danger": "scan: DANGER", "Error": "scan failed", "Pending": "not scanned yet", "": "not scanned"}
 
 
+def _number(text: str) -> bool:
+    """Entries of files that are only here have ids below zero."""
+    return text.removeprefix("-").isdecimal()
+
+
 class Chosen(NamedTuple):
     """A model's version and file; 0 where there is none. As text ``12:34:56`` it travels through a hidden field of the page."""
 
@@ -24,7 +29,7 @@ class Chosen(NamedTuple):
     @classmethod
     def read(cls, text: str | None) -> Chosen:
         numbers = (text or "").split(":")
-        return cls(*map(int, numbers)) if len(numbers) == 3 and all(part.isdecimal() for part in numbers) else cls()
+        return cls(*map(int, numbers)) if len(numbers) == 3 and all(map(_number, numbers)) else cls()
 
     def __str__(self) -> str:
         return f"{self.model_id}:{self.version_id}:{self.file_id}"
@@ -41,7 +46,7 @@ class Request(NamedTuple):
     @classmethod
     def read(cls, text: str | None) -> Request:
         page, *numbers = (text or "").split(":")
-        if not page or len(numbers) not in (2, 3) or not all(part.isdecimal() for part in numbers):
+        if not page or len(numbers) not in (2, 3) or not all(map(_number, numbers)):
             return cls()
         return cls(page[:40], *map(int, numbers))
 
@@ -125,17 +130,19 @@ def pictures(view: dict[str, Any], version: dict[str, Any] | None) -> list[dict[
 def head(view: dict[str, Any], version: dict[str, Any] | None, request: str) -> str:
     """Picture area, name, creator, type and state. ``request`` lets the page see which choice this answers."""
     thumbnail = f"thumbnail/{view['id']}?v={view['thumbnail']}" if view.get("thumbnail") else ""
-    picture = render.tag("img", alt=f"Preview of {view['name']}", data_cm_src=thumbnail).removesuffix("</img>") if thumbnail else ""
+    level = view["own_level"] if view.get("own_level") is not None else view.get("thumbnail_level") or view.get("level") or 0
+    picture = render.tag("img", alt=f"Preview of {view['name']}", data_cm_src=thumbnail, data_cm_level=level).removesuffix("</img>") if thumbnail else ""
     shown = escape(json.dumps(pictures(view, version)), quote=True)
     facts = [escape(view.get("type") or ""), f"by {escape(view['creator'])}" if view.get("creator") else ""]
     if version is not None and version.get("published"):
         facts.append(f"published {render.date(version['published'])}")
+    local = '<p class="cm-facts" data-cm-local="1">Only here: Civitai does not know this file.</p>' if view["id"] < 0 else ""
     gone = '<p class="cm-warning">Gone from Civitai: it was deleted or hidden there.</p>' if view.get("gone") else ""
     return (
         f'<div class="cm-head" data-cm-choice="{escape(request)}">'
         f'<div class="cm-picture" data-cm-pictures="{shown}">{picture}</div>'
         f'<h2 class="cm-title">{escape(view["name"])}</h2><p class="cm-facts">{" · ".join(part for part in facts if part)}</p>'
-        f'<p class="cm-facts">{render.link(view.get("url") or "", "Open on Civitai ↗")}</p>{gone}{access(version)}</div>'
+        f'<p class="cm-facts">{render.link(view.get("url") or "", "Open on Civitai ↗")}</p>{local}{gone}{access(version)}</div>'
     )
 
 

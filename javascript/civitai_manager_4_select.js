@@ -1,0 +1,285 @@
+// The selection and its bar: what many models are done with at once. Files are moved and deleted only by a plan that was looked at.
+(function () {
+    "use strict";
+    const cm = (window.civitaiManager = window.civitaiManager || {});
+    if (cm.select) { return; }
+
+    const WINDOW = 500;     // cards that are asked for at once
+    const LISTED = 300;     // files that a plan lists one by one
+    const PATIENT = 60000;  // a plan looks at every file on the disk
+    const before = cm.recall("selection", {});
+    // Bytes by id; null where only the sum is known, which is in ``rest``.
+    const ids = new Map(Array.isArray(before.ids) ? before.ids.filter((one) => Array.isArray(one)) : []);
+    let rest = Number(before.rest) || 0;
+    let generation = 0;
+
+    const models = (number) => number === 1 ? "1 model" : cm.count(number) + " models";
+    const files = (number) => number === 1 ? "1 file" : cm.count(number) + " files";
+    const bytes = () => { let sum = rest; for (const size of ids.values()) { sum += size || 0; } return sum; };
+    const chosen = () => [...ids.keys()];
+
+    function changed() {
+        cm.remember("selection", {ids: [...ids], rest: rest});
+        draw();
+        cm.grid.draw();
+    }
+    function remove(item) {
+        if (ids.get(item.id) === null) { rest = Math.max(0, rest - (item.size || 0)); }
+        ids.delete(item.id);
+    }
+    cm.select = {
+        has: (id) => ids.has(id),
+        count: () => ids.size,
+        toggle: function (item) {
+            generation += 1;
+            if (ids.has(item.id)) { remove(item); } else { ids.set(item.id, item.size || 0); }
+            changed();
+        },
+        clear: function () { generation += 1; ids.clear(); rest = 0; changed(); },
+        // All from one place of the grid to another, also those that are not in the page.
+        range: async function (from, to) {
+            const mine = generation += 1;
+            const found = [];
+            for (let index = from; index <= to; index += 1) { const item = cm.grid.card(index); if (item) { found.push(item); } else { break; } }
+            try {
+                for (let offset = from + found.length; offset <= to; offset += WINDOW) {
+                    const answer = await cm.get("cards?" + cm.grid.data.key + "&offset=" + offset + "&limit=" + Math.min(WINDOW, to - offset + 1));
+                    found.push(...answer.items);
+                }
+            } catch (error) { cm.say(cm.sentence(error)); return; }
+            if (mine !== generation) { return; }
+            for (const item of found) { if (!ids.has(item.id)) { ids.set(item.id, item.size || 0); } }
+            changed();
+        },
+        // Everything that the filters leave, whether it is in the page or not.
+        all: async function () {
+            const mine = generation += 1;
+            try {
+                const answer = await cm.get("ids?" + cm.grid.data.key, undefined, PATIENT);
+                if (mine !== generation) { return; }
+                ids.clear();
+                for (const id of answer.ids) { ids.set(id, null); }
+                rest = answer.bytes;
+                changed();
+            } catch (error) { cm.say(cm.sentence(error)); }
+        },
+    };
+
+    // -- the bar
+    const told = cm.node("span", {class: "cm-select-count", role: "status"});
+    const all = cm.node("button", {type: "button", class: "cm-link", onclick: () => cm.select.all()}, "Select all");
+    const tool = (icon, text, label, action, extra) => { const made = cm.button(icon, label, action, Object.assign({class: "cm-action cm-with-text"}, extra || {})); made.append(cm.node("span", {}, text)); return made; };
+
+    // -- tags
+    const tag = cm.node("input", {class: "cm-input", "aria-label": "Tag", placeholder: "Tag", maxlength: 100, list: "cm_tag_list", autocomplete: "off"});
+    const tagList = cm.node("datalist", {id: "cm_tag_list"});
+    const tagForm = cm.node("form", {class: "cm-pop-stack", onsubmit: (event) => { event.preventDefault(); tagging(true); }}, tag, tagList,
+        cm.node("div", {class: "cm-pop-row"}, cm.node("button", {type: "submit", class: "cm-action"}, "Add"), cm.node("button", {type: "button", class: "cm-action", onclick: () => tagging(false)}, "Remove")));
+    let asking = 0;
+    async function complete() {
+        const mine = asking += 1;
+        try {
+            const answer = await cm.get("tags?prefix=" + encodeURIComponent(tag.value.trim()));
+            if (mine === asking) { tagList.replaceChildren(...answer.tags.map((one) => cm.node("option", {value: one.tag}, models(one.count)))); }
+        } catch (error) { /* without a completion one types it whole */ }
+    }
+    let typing = null;
+    tag.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(complete, 150); });
+    const tagBox = cm.popover("tag", "Tags of the selected models", tagForm, () => { tag.focus(); complete(); }, "Tags");
+    async function tagging(adding) {
+        const word = tag.value.trim().replace(/^#/, "");
+        if (!word) { tag.focus(); return; }
+        const number = ids.size;
+        const change = adding ? {add_tags: [word]} : {remove_tags: [word]};
+        if (await send("models/edit", Object.assign({ids: chosen()}, change), () => "#" + word + (adding ? " added to " : " removed from ") + models(number) + ".")) { tag.value = ""; tagBox.close(); }
+    }
+
+    // -- collections
+    const which = cm.node("select", {class: "cm-input", "aria-label": "Collection"});
+    const title = cm.node("input", {class: "cm-input", "aria-label": "Name of the new collection", placeholder: "Name of the new collection", maxlength: 100, hidden: true});
+    const takeOut = cm.node("button", {type: "button", class: "cm-action", onclick: () => collecting(false)}, "Remove");
+    const collectForm = cm.node("form", {class: "cm-pop-stack", onsubmit: (event) => { event.preventDefault(); collecting(true); }}, which, title,
+        cm.node("div", {class: "cm-pop-row"}, cm.node("button", {type: "submit", class: "cm-action"}, "Add"), takeOut));
+    const collectBox = cm.popover("box", "Collections of the selected models", collectForm, () => { drawCollections(); (title.hidden ? which : title).focus(); }, "Collect");
+    which.addEventListener("change", shape);
+    function shape() { title.hidden = which.value !== ""; takeOut.hidden = which.value === ""; if (!title.hidden) { title.focus(); } }
+    function drawCollections() {
+        const now = which.value;
+        which.replaceChildren(...cm.search.known().collections.map((one) => cm.node("option", {value: one.id}, one.name)), cm.node("option", {value: ""}, "New collection…"));
+        if (now && [...which.options].some((one) => one.value === now)) { which.value = now; } else { which.selectedIndex = 0; }
+        shape();
+    }
+    async function collecting(adding) {
+        const some = chosen();
+        let id = which.value;
+        let name = which.selectedOptions.length ? which.selectedOptions[0].textContent : "";
+        if (!id) {
+            name = title.value.trim();
+            if (!name) { title.focus(); return; }
+            const made = await send("collections", {name: name});
+            if (!made) { return; }
+            id = made.id;
+            title.value = "";
+        }
+        const done = await send("collections/" + id + (adding ? "/add" : "/remove"), {ids: some}, () => models(some.length) + (adding ? " in " : " taken out of ") + "“" + name + "”.");
+        if (done) { collectBox.close(); }
+    }
+
+    // -- what needs no plan. The ticket lets it be sent again, also by the page's next life, without being done twice.
+    async function send(path, body, words) {
+        try {
+            const answer = await cm.post(path, path === "models/edit" ? Object.assign({ticket: cm.ticket()}, body) : body);
+            if (words) { tell(answer.job ? "Being done, see below." : words(answer)); }
+            cm.grid.renew();
+            return answer;
+        } catch (error) {
+            cm.say(cm.sentence(error));
+            return null;
+        }
+    }
+    const favourite = (value) => { const number = ids.size; send("models/edit", {ids: chosen(), set: {favourite: value}}, () => models(number) + (value ? " marked as favourite." : " no longer marked as favourite.")); };
+    async function start(path, words) {
+        try { await cm.post(path, {ids: chosen(), ticket: cm.ticket()}); tell(words); } catch (error) { cm.say(cm.sentence(error)); }
+        cm.hurry();
+    }
+
+    const rests = cm.node("div", {class: "cm-pop-list cm-menu"},
+        cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); favourite(false); }}, "Not a favourite any more"),
+        cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); start("updates/check", "Looking for updates."); }}, "Check for updates"),
+        cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); start("verify", "Reading the files and comparing their hashes."); }}, "Verify files"),
+        cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); plan("move"); }}, "Move to where the template says…"));
+    const more = cm.popover("down", "More for the selected models", rests, () => rests.firstChild.focus(), "More");
+    const bar = cm.node("div", {class: "cm-select", role: "toolbar", "aria-label": "Selected models", hidden: true}, told, all,
+        cm.node("span", {class: "cm-select-tools"}, tool("star", "Favourite", "Mark as favourite", () => favourite(true)), tagBox, collectBox, more,
+            tool("trash", "Delete…", "Delete the files of the selected models", () => plan("delete"))),
+        cm.button("cross", "Select nothing (Esc)", () => { cm.select.clear(); cm.grid.focus(); }, {class: "cm-icon cm-select-none"}));
+
+    // -- what was done, with the way back
+    const line = cm.node("span");
+    const undo = cm.node("button", {type: "button", class: "cm-action", hidden: true}, "Undo");
+    const done = cm.node("div", {class: "cm-done", role: "status", hidden: true}, line, undo, cm.button("cross", "Put this line away", () => tell("")));
+    let doneTimer = null;
+    let back = cm.recall("undo", null);     // {job, words}: what can be taken back; survives a reload
+    function tell(words, batch) {
+        clearTimeout(doneTimer);
+        cm.text(line, words);
+        undo.hidden = !batch;
+        done.hidden = !words;
+        back = batch ? {job: batch, words: words} : null;
+        cm.remember("undo", back);
+        if (words && !batch) { doneTimer = setTimeout(() => tell(""), 8000); }
+    }
+    undo.addEventListener("click", async () => {
+        const batch = back && back.job;
+        undo.disabled = true;
+        try { follow((await cm.post("undo", {batch: batch, ticket: cm.ticket()})).job, "undo"); tell("Being taken back."); } catch (error) { cm.say(cm.sentence(error)); } finally { undo.disabled = false; }
+        cm.hurry();
+    });
+
+    // Jobs that were started here: what they did is told when they have ended, also after a reload.
+    const mine = cm.recall("organising", {});
+    function follow(job, what) { mine[job] = what; cm.remember("organising", mine); look(); }
+    function look() {
+        for (const [id, what] of Object.entries(mine)) {
+            const job = cm.jobs.get(id);
+            if (!job || !job.finished) { continue; }
+            delete mine[id];
+            cm.remember("organising", mine);
+            const result = Object.assign({files: 0}, (job.error && job.error.files !== undefined ? job.error : null), job.result);
+            if (what === "undo") { if (job.state === "done") { tell(files(result.files) + " put back."); } else { tell(""); } }
+            else if (result.files) { tell(files(result.files) + (what === "delete" ? " moved to the trash." : " moved."), id); }
+            else { tell(""); }
+            cm.grid.renew();
+        }
+    }
+    cm.on("jobs", look);
+
+    // -- plans: every file, from where to where, and a button that says what it will do
+    const heading = cm.node("h3", {id: "cm_plan_title"});
+    const body = cm.node("div", {class: "cm-plan-body", tabindex: "0"});
+    const go = cm.node("button", {type: "button", class: "cm-action cm-primary"});
+    const dialog = cm.node("dialog", {class: "cm-plan", "aria-labelledby": "cm_plan_title"}, heading, body,
+        cm.node("div", {class: "cm-pop-row cm-plan-buttons"}, cm.node("button", {type: "button", class: "cm-action", onclick: () => dialog.close()}, "Cancel"), go));
+    dialog.addEventListener("close", () => cm.grid.focus());
+    dialog.addEventListener("keydown", (event) => event.stopPropagation());  // Esc closes this, not the panel behind it
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) { dialog.close(); } });
+    let planning = 0;
+    async function plan(what) {
+        const mine = planning += 1;
+        cm.text(heading, what === "move" ? "Where the files would go" : "What would be deleted");
+        body.replaceChildren(cm.node("p", {class: "cm-quiet"}, "Looking at the files…"));
+        go.hidden = true;
+        if (!dialog.open) { dialog.showModal(); }
+        try {
+            // Only a question: it is not kept for later.
+            const told = await cm.postOnce("plans/" + what, {ids: chosen()});
+            if (mine === planning && dialog.open) { drawPlan(what, told); }
+        } catch (error) {
+            if (mine === planning) { body.replaceChildren(cm.node("p", {class: "cm-warning"}, cm.sentence(error))); }
+        }
+    }
+    const folder = (path) => path.replace(/[\\/][^\\/]*$/, "");
+    const nameOf = (path) => path.slice(folder(path).length).replace(/^[\\/]/, "");
+    function drawPlan(what, told) {
+        const good = told.groups.filter((group) => !group.problem);
+        const parts = [];
+        let listed = 0;
+        const rows = cm.node("ul", {class: "cm-plan-list"});
+        for (const group of good) {
+            if (listed >= LISTED) { break; }
+            const first = group.files[0];
+            rows.append(cm.node("li", {}, cm.node("b", {}, group.name), " ", cm.node("span", {class: "cm-quiet"}, cm.size(group.bytes)),
+                cm.node("ul", {}, ...group.files.map((one) => cm.node("li", {class: "cm-path"}, one.from, " ", cm.node("span", {class: "cm-quiet"}, cm.size(one.size)))),
+                    what === "move" && first ? cm.node("li", {class: "cm-path cm-to"}, cm.icon("right"), folder(first.to)) : null)));
+            listed += group.files.length;
+        }
+        if (good.length) { parts.push(rows); }
+        if (told.files > listed) { parts.push(cm.node("p", {class: "cm-quiet"}, "And " + files(told.files - listed) + " more of the same kind, in the same plan.")); }
+        const problems = told.groups.filter((group) => group.problem);
+        if (problems.length) {
+            parts.push(cm.node("h4", {}, "Left as they are"), cm.node("ul", {class: "cm-plan-list"},
+                ...problems.slice(0, LISTED).map((group) => cm.node("li", {}, cm.node("b", {}, group.name), cm.node("span", {}, " " + group.problem)))));
+        }
+        if (told.left.length) {
+            parts.push(cm.node("h4", {}, "Not part of it"), cm.node("ul", {class: "cm-plan-list"},
+                ...told.left.slice(0, LISTED).map((one) => cm.node("li", {}, cm.node("b", {}, nameOf(one.path)), cm.node("span", {}, " " + one.reason)))));
+        }
+        if (!good.length && !problems.length) { parts.unshift(cm.node("p", {}, what === "move" ? "All of them are already where the template says." : "None of these models has a file here.")); }
+        if (good.length && what === "delete") { parts.push(cm.node("p", {class: "cm-quiet"}, "The models stay in the library, with your notes and tags. This can be undone.")); }
+        body.replaceChildren(...parts);
+        const sum = files(told.files) + " (" + cm.size(told.bytes) + ")";
+        cm.text(go, what === "move" ? "Move " + sum : "Move " + sum + " to the trash");
+        go.hidden = !good.length;
+        go.disabled = false;
+        go.onclick = () => carryOut(what, {action: told.action, request: told.request, groups: good.map((group) => ({key: group.key, check: group.check, name: group.name}))});
+        if (!go.hidden) { go.focus(); }
+    }
+    async function carryOut(what, agreed) {
+        go.disabled = true;
+        try {
+            const sent = cm.post("organise", Object.assign({ticket: cm.ticket()}, agreed));
+            dialog.close();  // what was agreed to is kept by the outbox when nobody answers
+            tell(what === "move" ? "Being moved." : "Being moved to the trash.");
+            follow((await sent).job, what);
+        } catch (error) {
+            tell("");
+            cm.say(cm.sentence(error));
+        }
+        cm.hurry();
+    }
+
+    function draw() {
+        const [number, total] = [ids.size, cm.grid.data.total];
+        bar.hidden = !number;
+        cm.grid.node.classList.toggle("cm-selecting", number > 0);
+        const sum = bytes();
+        cm.text(told, number ? cm.count(number) + " selected" + (sum ? " · " + cm.size(sum) : "") : "");
+        all.hidden = total === null || number >= total;
+        cm.text(all, "Select all " + cm.count(total));
+    }
+    cm.grid.foot.append(done, bar, dialog);
+    cm.on("facets", () => { draw(); if (!collectForm.closest("[hidden]")) { drawCollections(); } });
+    cm.on("filters", draw);
+    if (back) { tell(back.words, back.job); }
+    draw();
+})();
