@@ -157,7 +157,7 @@
     // -- what was done, with the way back
     const line = cm.node("span");
     const undo = cm.node("button", {type: "button", class: "cm-action", hidden: true}, "Undo");
-    const done = cm.node("div", {class: "cm-done", role: "status", hidden: true}, line, undo, cm.button("cross", "Put this line away", () => tell("")));
+    const done = cm.node("div", {class: "cm-undo-line", role: "status", hidden: true}, line, undo, cm.button("cross", "Put this line away", () => tell("")));
     let doneTimer = null;
     let back = cm.recall("undo", null);     // {job, words}: what can be taken back; survives a reload
     function tell(words, batch) {
@@ -195,11 +195,11 @@
     cm.on("jobs", look);
 
     // -- plans: every file, from where to where, and a button that says what it will do
-    const heading = cm.node("h3", {id: "cm_plan_title"});
-    const body = cm.node("div", {class: "cm-plan-body", tabindex: "0"});
+    const heading = cm.node("h3", {id: "cm_agree_title"});
+    const body = cm.node("div", {class: "cm-agree-body", tabindex: "0"});
     const go = cm.node("button", {type: "button", class: "cm-action cm-primary"});
-    const dialog = cm.node("dialog", {class: "cm-plan", "aria-labelledby": "cm_plan_title"}, heading, body,
-        cm.node("div", {class: "cm-pop-row cm-plan-buttons"}, cm.node("button", {type: "button", class: "cm-action", onclick: () => dialog.close()}, "Cancel"), go));
+    const dialog = cm.node("dialog", {class: "cm-agree", "aria-labelledby": "cm_agree_title"}, heading, body,
+        cm.node("div", {class: "cm-pop-row cm-agree-buttons"}, cm.node("button", {type: "button", class: "cm-action", onclick: () => dialog.close()}, "Cancel"), go));
     dialog.addEventListener("close", () => cm.grid.focus());
     dialog.addEventListener("keydown", (event) => event.stopPropagation());  // Esc closes this, not the panel behind it
     dialog.addEventListener("click", (event) => { if (event.target === dialog) { dialog.close(); } });
@@ -224,24 +224,24 @@
         const good = told.groups.filter((group) => !group.problem);
         const parts = [];
         let listed = 0;
-        const rows = cm.node("ul", {class: "cm-plan-list"});
+        const rows = cm.node("ul", {class: "cm-agree-list"});
         for (const group of good) {
             if (listed >= LISTED) { break; }
             const first = group.files[0];
             rows.append(cm.node("li", {}, cm.node("b", {}, group.name), " ", cm.node("span", {class: "cm-quiet"}, cm.size(group.bytes)),
-                cm.node("ul", {}, ...group.files.map((one) => cm.node("li", {class: "cm-path"}, one.from, " ", cm.node("span", {class: "cm-quiet"}, cm.size(one.size)))),
-                    what === "move" && first ? cm.node("li", {class: "cm-path cm-to"}, cm.icon("right"), folder(first.to)) : null)));
+                cm.node("ul", {}, ...group.files.map((one) => cm.node("li", {class: "cm-agree-path"}, one.from, " ", cm.node("span", {class: "cm-quiet"}, cm.size(one.size)))),
+                    what === "move" && first ? cm.node("li", {class: "cm-agree-path cm-to"}, cm.icon("right"), folder(first.to)) : null)));
             listed += group.files.length;
         }
         if (good.length) { parts.push(rows); }
         if (told.files > listed) { parts.push(cm.node("p", {class: "cm-quiet"}, "And " + files(told.files - listed) + " more of the same kind, in the same plan.")); }
         const problems = told.groups.filter((group) => group.problem);
         if (problems.length) {
-            parts.push(cm.node("h4", {}, "Left as they are"), cm.node("ul", {class: "cm-plan-list"},
+            parts.push(cm.node("h4", {}, "Left as they are"), cm.node("ul", {class: "cm-agree-list"},
                 ...problems.slice(0, LISTED).map((group) => cm.node("li", {}, cm.node("b", {}, group.name), cm.node("span", {}, " " + group.problem)))));
         }
         if (told.left.length) {
-            parts.push(cm.node("h4", {}, "Not part of it"), cm.node("ul", {class: "cm-plan-list"},
+            parts.push(cm.node("h4", {}, "Not part of it"), cm.node("ul", {class: "cm-agree-list"},
                 ...told.left.slice(0, LISTED).map((one) => cm.node("li", {}, cm.node("b", {}, nameOf(one.path)), cm.node("span", {}, " " + one.reason)))));
         }
         if (!good.length && !problems.length) { parts.unshift(cm.node("p", {}, what === "move" ? "All of them are already where the template says." : "None of these models has a file here.")); }
