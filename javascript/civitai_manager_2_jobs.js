@@ -145,9 +145,34 @@
         if (job.text && job.state !== "cancelled") { parts.push(job.text); }
         return parts.join(" · ");
     };
+    // What the kinds of the library's jobs have done, in words.
+    const counted = (number, one, many) => number ? cm.count(number) + " " + (number === 1 ? one : many) : "";
+    const joined = (...parts) => parts.filter(Boolean).join(", ");
+    const withNotes = (text, notes) => [text, ...(notes || []).slice(0, 3)].filter(Boolean).join(" · ");
+    const moved = (result, what) => withNotes(joined(what + " " + (counted(result.files, "file", "files") || "nothing"), result.bytes ? cm.size(result.bytes) : ""), result.notes);
+    const KINDS = {
+        scan: (result) => result.files === undefined ? "" : withNotes(joined((counted(result.files, "file", "files") || "No file") + " found", counted(result.new, "new", "new"), counted(result.moved, "moved", "moved"),
+            counted(result.missing, "missing", "missing"), counted(result.truncated, "truncated", "truncated"), counted(result.identified, "known on Civitai", "known on Civitai"),
+            counted(result.unknown, "not on Civitai", "not on Civitai"), counted((result.failed || []).length, "could not be read", "could not be read"),
+            counted(result.away, "on a drive that is not there", "on a drive that is not there"), counted(result.requests, "request to Civitai", "requests to Civitai")), result.notes),
+        verify: (result) => result.verified === undefined ? "" : withNotes(counted(result.files, "file", "files") + " read: " + ((result.problems || []).length ? cm.count(result.verified) + " as they should be, " + cm.count(result.problems.length) + " not" : "all as they should be"),
+            (result.problems || []).map((one) => one.path + ": " + one.reason)),
+        updates: (result) => result.checked === undefined ? "" : joined((counted(result.checked, "model", "models") || "No model") + " checked", counted(result.with_updates, "has a newer version", "have newer versions") || "none has a newer version",
+            counted(result.early_access_only, "only in early access", "only in early access"), counted(result.gone, "gone from Civitai", "gone from Civitai"), counted(result.failed, "not answered", "not answered"), counted(result.requests, "request", "requests")),
+        update: (result) => !result.started ? "" : withNotes(joined(counted(result.started.length, "download started", "downloads started") || "No download started", counted((result.skipped || []).length, "left as it is", "left as they are")),
+            (result.skipped || []).map((one) => (one.name ? one.name + ": " : "") + (one.message || one.reason || ""))),
+        organise: (result) => result.batch === undefined ? "" : moved(result, "Moved"),
+        undo: (result) => result.batch === undefined ? "" : moved(result, "Taken back"),
+        finish_moves: (result) => result.batch === undefined ? "" : moved(result, "Finished"),
+        import: (result) => !result.models ? "" : withNotes(joined((result.dry_run ? "Would be taken over: " : "Taken over: ") + cm.count(result.models.new) + " new", counted(result.models.known, "known already", "known already"),
+            counted(result.models.local, "only here", "only here"), counted(result.files, "file", "files")), result.notes),
+        edit: (result) => counted(result.changed, "model changed", "models changed"),
+    };
     const KEYS = {accepted: "your key is accepted", "not accepted": "it does not accept your key: enter a valid one in the settings", none: "no key is set"};
     function told(job) {
         const result = job.result || {};
+        const words = (KINDS[job.kind] || (() => ""))(result);
+        if (words) { return words; }
         if (Array.isArray(result.registered)) {
             if (result.registered.length === 1) { return (result.new ? "Registered: " : "Refreshed: ") + result.registered[0].name; }
             return [result.new ? cm.count(result.new) + " registered" : "", result.refreshed ? cm.count(result.refreshed) + " refreshed" : ""].filter(Boolean).join(", ");

@@ -20,7 +20,7 @@
     cm.on("outbox", drawMark);
 
     // -- views
-    const VIEWS = [["library", "Library"], ["settings", "Settings"], ["connection", "Connection"]];
+    const VIEWS = [["library", "Library"], ["updates", "Updates"], ["health", "Health"], ["settings", "Settings"], ["connection", "Connection"]];
     const navigation = cm.node("nav", {class: "cm-views", "aria-label": "Views"}, ...VIEWS.map(([name, text]) =>
         cm.node("button", {type: "button", class: "cm-view", "data-view": name, onclick: () => cm.show(name)}, text)));
     cm.show = function (name) {
@@ -154,7 +154,7 @@
         else if (tries) { setTimeout(() => restoreWhenReady(tries - 1), 250); }
     }
     let planned = false;
-    const OURS = ".cm-gridbox, .cm-tray, .cm-connection, .cm-diagnostics";  // what we draw ourselves needs no second look
+    const OURS = ".cm-gridbox, .cm-tray, .cm-connection, .cm-diagnostics, .cm-page-view, .cm-own, .cm-use";  // what we draw ourselves needs no second look
     const observer = new MutationObserver((records) => {
         if (planned || records.every((record) => record.target.closest && record.target.closest(OURS))) { return; }
         planned = true;

@@ -131,18 +131,21 @@ def head(view: dict[str, Any], version: dict[str, Any] | None, request: str) -> 
     """Picture area, name, creator, type and state. ``request`` lets the page see which choice this answers."""
     thumbnail = f"thumbnail/{view['id']}?v={view['thumbnail']}" if view.get("thumbnail") else ""
     level = view["own_level"] if view.get("own_level") is not None else view.get("thumbnail_level") or view.get("level") or 0
-    picture = render.tag("img", alt=f"Preview of {view['name']}", data_cm_src=thumbnail, data_cm_level=level).removesuffix("</img>") if thumbnail else ""
+    picture = (
+        render.tag("img", alt=f"Preview of {view['name']}", data_cm_src=thumbnail, data_cm_level=level).removesuffix("</img>") if thumbnail else ""
+    )
     shown = escape(json.dumps(pictures(view, version)), quote=True)
     facts = [escape(view.get("type") or ""), f"by {escape(view['creator'])}" if view.get("creator") else ""]
     if version is not None and version.get("published"):
         facts.append(f"published {render.date(version['published'])}")
+    there = f'<p class="cm-facts">{render.link(view["url"], "Open on Civitai ↗")}</p>' if view.get("url") else ""
     local = '<p class="cm-facts" data-cm-local="1">Only here: Civitai does not know this file.</p>' if view["id"] < 0 else ""
     gone = '<p class="cm-warning">Gone from Civitai: it was deleted or hidden there.</p>' if view.get("gone") else ""
     return (
         f'<div class="cm-head" data-cm-choice="{escape(request)}">'
         f'<div class="cm-picture" data-cm-pictures="{shown}">{picture}</div>'
         f'<h2 class="cm-title">{escape(view["name"])}</h2><p class="cm-facts">{" · ".join(part for part in facts if part)}</p>'
-        f'<p class="cm-facts">{render.link(view.get("url") or "", "Open on Civitai ↗")}</p>{local}{gone}{access(version)}</div>'
+        f"{there}{local}{gone}{access(version)}</div>"
     )
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..application import Application
 
 Bind = Callable[..., Any]
+# Places for what the page's script draws: the one thing to do now, and what the person says of the model.
+USE, OWN = '<div data-cm-mount="use"></div>', '<div data-cm-mount="own"></div>'
 NOTHING = '<div class="cm-head" data-cm-choice=""><p class="cm-quiet">Choose a model in the grid.</p></div>'
 
 
@@ -23,6 +25,11 @@ class Gone(UsageError):
     code = "gone"
     default = "This model is no longer in the library."
     next_step = "Register it again with its link."
+
+
+def used(view: dict[str, Any]) -> bool:
+    """Whether something of it is here: then updating or using it is the one thing to do, and a download is the second."""
+    return any(version.get("here") for version in view["versions"])
 
 
 class Panel:
@@ -37,6 +44,7 @@ class Panel:
         self.choice = gr.Textbox(elem_id="cm_choice", label="choice", show_label=False, container=False)
         self.chosen = gr.Textbox(elem_id="cm_chosen", label="chosen", show_label=False, container=False)
         self.head = compat.html(NOTHING, "cm_head")
+        compat.html(USE, "cm_use")
         self.version = gr.Dropdown(choices=[], label="Version", elem_id="cm_version", interactive=True)
         self.file = gr.Radio(choices=[], label="File", elem_id="cm_file", interactive=True)
         self.state = compat.html("", "cm_file_state")
@@ -51,6 +59,7 @@ class Panel:
         self.progress = compat.html("", "cm_progress")
         self.words = compat.html("", "cm_words")
         self.note = gr.Textbox(label="Note", lines=1, max_lines=8, elem_id="cm_note", interactive=True, placeholder="Only here, kept over refreshes")
+        compat.html(OWN, "cm_own")
         self.about = compat.html("", "cm_about")
         self._bind(bind, functools.partial(bind, ticket=ticket))
 
@@ -150,7 +159,7 @@ class Panel:
         now = Chosen(view["id"], version["id"] if version else 0, file["id"] if file else 0)
         here = bool(file and file.get("local"))
         size = f" · {render.size(file['size'])}" if file and file.get("size") else ""
-        word, variant = ("Download again", "secondary") if here else ("Download", "primary")
+        word, variant = ("Download again" if here else "Download", "secondary" if here or used(view) else "primary")
         button = gr.update(value=word + size, variant=variant, interactive=file is not None)
         return (str(now), choice.file_state(file), *self._target(now, file, before), button)
 

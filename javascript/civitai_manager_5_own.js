@@ -1,0 +1,194 @@
+// What a person says of the chosen model, the files of it that are here, and the one thing to do now: update it, or use it. Drawn by us, saved at once.
+// A refresh never overwrites what is being typed: a field with the cursor in it, or with something unsaved, is left alone.
+(function () {
+    "use strict";
+    const cm = (window.civitaiManager = window.civitaiManager || {});
+    if (cm.own) { return; }
+
+    const PAUSE = 700;
+    let view = null;        // what the server said last
+    let model = 0;
+    const unsaved = new Map();  // field -> timer
+
+    const said = cm.node("p", {class: "cm-refused", role: "status"});
+    const part = (title, ...rest) => cm.node("section", {class: "cm-own-part", "aria-label": title}, cm.node("h4", {}, title), ...rest);
+    async function send(path, body) {
+        cm.text(said, "");
+        try { const answer = await cm.post(path, body); renew(); return answer; } catch (error) { cm.text(said, "Not saved. " + cm.sentence(error)); return null; }
+    }
+    // ``id``: of the model that was shown when something was typed; the answer may come when another one is.
+    const edit = (id, values, tags) => send("models/edit", Object.assign({ids: [id], set: values || {}, ticket: cm.ticket()}, tags));
+
+    // -- the one thing to do now
+    const act = cm.node("div", {class: "cm-now"});
+    cm.use = cm.node("div", {class: "cm-use"}, act);
+    const stem = (path) => path.split(/[\\/]/).pop().replace(/\.[^.]+$/, "");
+    function words() {
+        const set = view.word_sets[0];
+        const version = view.versions.find((one) => one.here) || view.versions[0];
+        return set ? set.words : version ? (version.trained_words || []).join(", ") : "";
+    }
+    // What goes into a prompt; "" for what is not used by a prompt, such as a checkpoint.
+    function prompt() {
+        const file = view.files.find((one) => one.state === "here" && !["truncated", "wrong"].includes(one.health));
+        if (!file) { return ""; }
+        const weight = view.weight === null ? 1 : view.weight;
+        const kind = file.kind || "";
+        const type = (view.type || "").toLowerCase();
+        if (kind === "embedding" || type === "textualinversion") { return stem(file.path); }
+        const tag = kind === "hypernetwork" || type === "hypernetwork" ? "hypernet" : ["lora", "lycoris"].includes(kind) || ["lora", "locon", "dora"].includes(type) ? "lora" : "";
+        return tag ? ["<" + tag + ":" + stem(file.path) + ":" + weight + ">", words()].filter(Boolean).join(", ") : "";
+    }
+    function drawAct() {
+        if (view.newer === 1) {
+            const button = cm.node("button", {type: "button", class: "cm-action cm-primary", "data-cm-now": "update", onclick: () => cm.updateModels(button, [view.id], false)}, "Update");
+            act.replaceChildren(button, cm.node("span", {class: "cm-quiet"}, "A newer version is on Civitai."));
+            return;
+        }
+        const text = prompt();
+        if (!text) { act.replaceChildren(); return; }
+        const button = cm.node("button", {type: "button", class: "cm-action cm-primary", "data-cm-now": "use", title: text, onclick: async () => {
+            const done = await cm.copyText(text);
+            cm.text(told, done ? "Copied: " + text : "This browser does not allow copying: " + text);
+        }}, "Copy for the prompt");
+        const told = cm.node("span", {class: "cm-quiet", role: "status"}, text);
+        act.replaceChildren(button, told);
+    }
+
+    // -- marks
+    const heart = cm.node("button", {type: "button", class: "cm-action cm-favourite", "aria-pressed": "false", onclick: () => { mark(!pressed()); edit(model, {favourite: pressed()}); }},
+        cm.svg("svg", {viewBox: "0 0 24 24", class: "cm-svg", "aria-hidden": "true"}, cm.svg("path", {d: "M12 3l2.8 5.8 6.2.9-4.5 4.4 1.1 6.3L12 17.4l-5.6 3 1.1-6.3L3 9.7l6.2-.9z"})), cm.node("span", {}, "Favourite"));
+    const pressed = () => heart.getAttribute("aria-pressed") === "true";
+    const mark = (value) => cm.attribute(heart, "aria-pressed", Boolean(value));
+    const choice = (label, options, save) => {
+        const node = cm.node("select", {class: "cm-input", "aria-label": label}, ...options.map(([value, text]) => cm.node("option", {value: value}, text)));
+        node.addEventListener("change", () => save(node.value));
+        return node;
+    };
+    const rating = choice("Rating", [[0, "Not rated"], ...[1, 2, 3, 4, 5].map((one) => [one, "★".repeat(one) + " " + one + " of 5"])], (value) => edit(model, {rating: Number(value)}));
+    const level = choice("Mature content", [["", "As Civitai says"], [1, "PG"], [2, "PG-13"], [4, "R"], [8, "X"], [16, "XXX"]], (value) => edit(model, {own_level: value === "" ? null : Number(value)}));
+    const follow = choice("Updates", [["any", "Any newer version"], ["base", "Only the same base model"], ["none", "No updates"]], (value) => edit(model, {follow: value}));
+    const pinned = choice("Stay with", [["", "No version in particular"]], (value) => edit(model, {pinned: value === "" ? null : Number(value)}));
+
+    // -- typed fields: saved after a pause, when left, and when the page goes away
+    function typed(label, field, save) {
+        const now = () => { const timer = unsaved.get(field); if (timer) { clearTimeout(timer.at); unsaved.delete(field); save(timer.model, field.value); } };
+        field.addEventListener("input", () => {
+            const before = unsaved.get(field);
+            if (before) { clearTimeout(before.at); }
+            const one = {model: before ? before.model : model, now: now};
+            one.at = setTimeout(now, PAUSE);
+            unsaved.set(field, one);
+        });
+        field.addEventListener("blur", now);
+        return cm.node("label", {class: "cm-field"}, cm.node("span", {}, label), field);
+    }
+    const saveAll = () => { for (const one of [...unsaved.values()]) { one.now(); } };
+    document.addEventListener("visibilitychange", () => { if (document.hidden) { saveAll(); } });
+    window.addEventListener("pagehide", saveAll);
+    const weight = cm.node("input", {type: "number", step: "0.05", min: -100, max: 100, class: "cm-input", placeholder: "1"});
+    const negative = cm.node("textarea", {class: "cm-input cm-words", rows: 2});
+    const weightField = typed("Preferred weight", weight, (id, value) => { if (value === "" || Number.isFinite(Number(value))) { edit(id, {weight: value === "" ? null : Number(value)}); } });
+    const negativeField = typed("Negative words", negative, (id, value) => edit(id, {negative: value}));
+
+    // -- tags, collections, word sets
+    const tags = cm.node("div", {class: "cm-chips"});
+    const known = cm.node("datalist", {id: "cm_known_tags"});
+    const tag = cm.node("input", {class: "cm-input", "aria-label": "Add a tag", placeholder: "Add a tag", list: "cm_known_tags", autocomplete: "off"});
+    const addTag = () => { const name = tag.value.trim(); if (name) { tag.value = ""; edit(model, {}, {add_tags: [name]}); } };
+    onEnter(tag, addTag);
+    tag.addEventListener("focus", async () => { try { known.replaceChildren(...(await cm.get("tags?prefix=")).tags.slice(0, 100).map((one) => cm.node("option", {value: one.tag}))); } catch (error) { /* typing works without it */ } });
+    const collections = cm.node("div", {class: "cm-chips"});
+    const collection = cm.node("select", {class: "cm-input", "aria-label": "Add to a collection"});
+    const newCollection = cm.node("input", {class: "cm-input", "aria-label": "Name of the new collection", placeholder: "Name of the new collection", hidden: true});
+    collection.addEventListener("change", () => {
+        newCollection.hidden = collection.value !== "new";
+        if (collection.value === "new") { newCollection.focus(); } else if (collection.value) { send("collections/" + collection.value + "/add", {ids: [model]}); }
+    });
+    onEnter(newCollection, async () => {
+        const [name, id] = [newCollection.value.trim(), model];
+        if (!name) { return; }
+        const made = await send("collections", {name: name});
+        if (made) { newCollection.value = ""; newCollection.hidden = true; await send("collections/" + made.id + "/add", {ids: [id]}); }
+    });
+    const sets = cm.node("div", {class: "cm-word-sets"});
+    const setName = cm.node("input", {class: "cm-input", "aria-label": "Name of the word set", placeholder: "Name, such as: portrait"});
+    const setWords = cm.node("textarea", {class: "cm-input cm-words", rows: 2, "aria-label": "Words of the set", placeholder: "Words, with commas between"});
+    const addSet = cm.node("button", {type: "button", class: "cm-action", onclick: async () => {
+        if (!setWords.value.trim()) { setWords.focus(); return; }
+        if (await send("models/" + model + "/words", {words: setWords.value, name: setName.value})) { setName.value = setWords.value = ""; }
+    }}, "Keep as a set");
+    const files = cm.node("ul", {class: "cm-list cm-own-files"});
+    function onEnter(field, done) { field.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); event.stopPropagation(); done(); } }); }
+    const chip = (text, remove, label) => cm.node("span", {class: "cm-chip cm-own-chip"}, text, cm.button("cross", label, remove));
+    const copy = (text, label) => cm.node("button", {type: "button", class: "cm-link", "data-cm-copy": text, title: "Copy", "aria-label": label || "Copy"}, "Copy");
+
+    const body = cm.node("div", {class: "cm-own-body", hidden: true}, cm.node("div", {class: "cm-row"}, heart, rating), said,
+        part("Your tags", tags, tag, known), part("Collections", collections, collection, newCollection),
+        part("For prompts", cm.node("div", {class: "cm-pair"}, weightField), negativeField, sets, cm.node("details", {}, cm.node("summary", {}, "Add a word set"), cm.node("div", {class: "cm-set-form"}, setName, setWords, addSet))),
+        part("Updates and content", cm.node("div", {class: "cm-pair"}, ...[["Updates", follow], ["Stay with", pinned], ["Mature content", level]].map(([text, node]) => cm.node("label", {class: "cm-field"}, cm.node("span", {}, text), node)))),
+        part("Files here", files));
+    cm.own = cm.node("div", {class: "cm-own"}, body);
+
+    const HEALTH = {"": "not looked at yet", whole: "whole, as far as its header tells", truncated: "Broken: truncated", verified: "verified", wrong: "Broken: wrong bytes"};
+    function fileRow(one) {
+        const missing = one.state !== "here";
+        const bad = missing || ["truncated", "wrong"].includes(one.health);
+        return cm.node("li", {class: bad ? "cm-bad-file" : ""}, cm.node("span", {class: "cm-path", title: one.path}, one.path),
+            cm.node("span", {class: "cm-quiet"}, bad ? cm.icon("warning") : "", [missing ? "Missing: the file is gone" : HEALTH[one.health] || one.health, cm.size(one.size)].join(" · "), one.verified && !missing ? cm.node("span", {}, " · read ", cm.moment(one.verified)) : ""),
+            copy(one.path, "Copy the path"));
+    }
+    const free = (field) => document.activeElement !== field && !unsaved.has(field);
+    const put = (field, value) => { if (free(field) && field.value !== String(value)) { field.value = String(value); } };
+    function draw() {
+        drawAct();
+        mark(view.favourite);
+        put(rating, view.rating || 0);
+        if (view.own_level !== null && ![...level.options].some((one) => one.value === String(view.own_level))) { level.append(cm.node("option", {value: view.own_level}, "Level " + view.own_level)); }
+        put(level, view.own_level === null ? "" : view.own_level);
+        put(follow, view.follow || "any");
+        if (free(pinned)) { pinned.replaceChildren(pinned.options[0], ...view.versions.map((one) => cm.node("option", {value: one.id}, one.name || one.id))); }
+        put(pinned, view.pinned === null ? "" : view.pinned);
+        put(weight, view.weight === null ? "" : view.weight);
+        put(negative, view.negative);
+        tags.replaceChildren(...view.own_tags.map((name) => chip(name, () => edit(model, {}, {remove_tags: [name]}), "Remove the tag " + name)));
+        collections.replaceChildren(...view.collections.map((one) => chip(one.name, () => send("collections/" + one.id + "/remove", {ids: [model]}), "Take out of " + one.name)));
+        sets.replaceChildren(...view.word_sets.map((one) => cm.node("div", {class: "cm-word-set"}, cm.node("b", {}, one.name || "Words"), cm.node("span", {}, one.words), copy(one.words, "Copy the words" + (one.name ? " of " + one.name : "")),
+            cm.button("cross", "Remove this set", () => send("words/" + one.id + "/delete", {})))));
+        files.replaceChildren(...(view.files.length ? view.files.map(fileRow) : [cm.node("li", {class: "cm-quiet"}, "None.")]));
+        body.hidden = false;
+    }
+    async function fillCollections() {
+        try {
+            const found = (await cm.get("facets")).collections || [];
+            const mine = new Set(view ? view.collections.map((one) => one.id) : []);
+            if (free(collection)) {
+                collection.replaceChildren(cm.node("option", {value: ""}, "Add to a collection"), ...found.filter((one) => one.id && !mine.has(one.id)).map((one) => cm.node("option", {value: one.id}, one.name)), cm.node("option", {value: "new"}, "New collection…"));
+            }
+        } catch (error) { /* the next change asks again */ }
+    }
+
+    let number = 0;
+    async function read() {
+        const id = cm.chosenModel();
+        if (!id) { return; }
+        if (id !== model) { saveAll(); model = id; view = null; body.hidden = true; act.replaceChildren(); cm.text(said, ""); newCollection.hidden = true; }
+        const mine = (number += 1);
+        try {
+            const answer = await cm.get("models/" + id);
+            if (mine !== number || cm.chosenModel() !== id) { return; }
+            const same = view && JSON.stringify(view) === JSON.stringify(answer);
+            view = answer;
+            if (!same) { draw(); fillCollections(); }
+        } catch (error) {
+            if (mine === number && !view && error instanceof cm.Refusal) { cm.text(said, cm.sentence(error)); }
+        }
+    }
+    let planned = null;
+    function renew() { clearTimeout(planned); planned = setTimeout(read, 150); }
+    cm.on("chosen", read);
+    cm.on("revision", renew);
+    cm.on("connection", (now) => { if (now.ok) { renew(); } });
+    cm.mount("own", cm.own);
+    cm.mount("use", cm.use);
+})();
