@@ -39,6 +39,39 @@ def add_commands(command: Command, telling: Telling) -> None:
         status = telling.outcome(arguments, view, lambda: _tell_verified(view.result or {}))
         return status or int(bool((view.result or {}).get("problems")))
 
+    def run_updates(application: Application, arguments: argparse.Namespace) -> int:
+        query = " ".join(arguments.query)
+        checked = telling.finish(application, application.check_updates(query=query))
+        if checked.state != "done":
+            return telling.outcome(arguments, checked, lambda: None)
+        listed = _all_updates(application, query)
+        document: dict[str, Any] = {"check": checked.result, "updates": listed}
+        status = 0
+        if arguments.apply:
+            document["applied"] = applied = apply(application, [one["model_id"] for one in listed if one["newest"]], arguments.yes)
+            status = int(any(one["state"] != "done" for one in applied["downloads"]) or bool(applied["skipped"]))
+        telling.answer(arguments, document, lambda: _tell_updates(document))
+        return status or int(bool((checked.result or {}).get("failed")))
+
+    def apply(application: Application, ids: list[int], confirmed: bool) -> dict[str, Any]:
+        """Update these models and wait until all is done, the old files' way to the trash too."""
+        if not ids:
+            return {"downloads": [], "skipped": []}
+        begun = telling.finish(application, application.update(ids, confirmed=confirmed)).result or {"started": [], "skipped": []}
+        downloads = []
+        for one in begun["started"]:
+            view = telling.finish(application, one["job"])
+            result = view.result or {}
+            if trash := (result.get("replaced") or {}).get("job"):
+                telling.finish(application, trash)
+            downloads.append({**one, "state": view.state, "path": result.get("path"), "notes": result.get("notes", []), "error": view.error})
+        return {"downloads": downloads, "skipped": begun["skipped"]}
+
+    def run_stats(application: Application, arguments: argparse.Namespace) -> int:
+        told = application.statistics()
+        telling.answer(arguments, told, lambda: _tell_statistics(told))
+        return 0
+
     def run_duplicates(application: Application, arguments: argparse.Namespace) -> int:
         groups = application.duplicates()
         telling.answer(arguments, groups, lambda: _tell_duplicates(groups))
@@ -80,6 +113,11 @@ def add_commands(command: Command, telling: Telling) -> None:
     sub.add_argument("folder", nargs="*", metavar="FOLDER")
     sub = command("verify", run_verify, "Read files whole and compare them with their hashes: of all models, or of those that a query finds.")
     sub.add_argument("query", nargs="*", metavar="QUERY")
+    sub = command("updates", run_updates, "Ask Civitai which models have newer versions: all with files here, or those that a query finds.")
+    sub.add_argument("query", nargs="*", metavar="QUERY")
+    sub.add_argument("--apply", action="store_true", help="download them; what becomes of each old file then is a setting (after_update)")
+    sub.add_argument("--yes", action="store_true", help="with --apply: pickle files too")
+    command("stats", run_stats, "The state of the library in numbers: sizes, free space, growth, and what is not well.")
     command("duplicates", run_duplicates, "Files that are on the disk more than once.")
     sub = command("import", run_import, "Take over what another tool knows (its files are only read), or a library that export has written.")
     sub.add_argument("tool", metavar="TOOL", choices=[*importing.NAMES, "manifest"], help=f"one of: {', '.join([*importing.NAMES, 'manifest'])}")
@@ -109,6 +147,68 @@ def _tell_verified(result: dict[str, Any]) -> None:
     for one in result["problems"]:
         print(f"{one['outcome']:<10}  {one['path']}\n            {one['reason']}")
     print(f"{result['verified']} of {result['files']} files verified", file=sys.stderr)
+
+
+def _all_updates(application: Application, query: str) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = []
+    while True:
+        page = application.updates(query, offset=len(listed), limit=500)
+        listed += page["items"]
+        if len(listed) >= page["total"] or not page["items"]:
+            return listed
+
+
+def _tell_updates(document: dict[str, Any]) -> None:
+    check = document["check"]
+    for one in document["updates"]:
+        newest = one["newest"] or one["early"]
+        size = f", {human_size(newest['size'])}" if newest["size"] else ""
+        until = newest["early_access"]
+        gate = "" if not until else ", early access for good" if until == "permanent" else f", early access until {until[:10]}"
+        print(f"{one['model_id']:>9}  {one['name']}: {one['here']['name']} -> {newest['name']} ({newest['base_model']}{size}{gate})")
+    for one in document.get("applied", {}).get("downloads", []):
+        print(f"{one['state']:<9}  {one['path'] or one['name']}{': ' + one['error']['message'] if one['error'] else ''}")
+        for note in one["notes"]:
+            print(f"note: {note}", file=sys.stderr)
+    for one in document.get("applied", {}).get("skipped", []):
+        print(f"skipped    {one['name']}: {one['message']} {one['next_step']}", file=sys.stderr)
+    left = f", {check['unlisted']['count']} not asked about" if check["unlisted"]["count"] else ""
+    print(
+        f"{check['checked']} models checked with {check['requests']} requests: {check['with_updates']} with updates, "
+        f"{check['early_access_only']} in early access only, {check['gone']} gone from Civitai, {check['failed']} failed{left}", file=sys.stderr,
+    )  # fmt: skip
+    for one in check["problems"]:
+        print(f"failed     {one['message']} {one['next_step']}", file=sys.stderr)
+
+
+def _tell_statistics(told: dict[str, Any]) -> None:
+    def table(title: str, rows: list[tuple[str, dict[str, Any]]]) -> None:
+        print(f"\n{title}")
+        for name, row in rows:
+            print(f"  {row['files']:>7}  {human_size(row['bytes']):>9}  {name}")
+
+    print(f"{told['total']['files']} files, {human_size(told['total']['bytes'])}, {told['models']} models")
+    table("by type", [(one["name"] or "not identified", one) for one in told["types"]])
+    table("by base model", [(one["name"] or "not known", one) for one in told["bases"]])
+    free = {
+        one["place"]: f"{human_size(one['free'])} of {human_size(one['size'])} free" if one["size"] else "cannot be reached" for one in told["drives"]
+    }
+    drives = [(f"{one['place']} ({free[one['place']]})", one) for one in told["drives"]]
+    table("by drive", drives)
+    table("first seen in", [(one["month"], one) for one in told["growth"]])
+    print("\nbiggest")
+    for one in told["biggest"][:10]:
+        print(f"  {human_size(one['size']):>9}  {one['path']}")
+    print()
+    for what, words in (("broken", "broken"), ("missing", "missing"), ("unknown", "not on Civitai, or not asked about yet")):
+        print(f"{told[what]['files']} files {words}, {human_size(told[what]['bytes'])}")
+    print(f"{told['duplicates']['groups']} files are there more than once; the copies take {human_size(told['duplicates']['wasted'])}")
+    print(f"{told['gone']['models']} models gone from Civitai; {told['updates']['available']} with updates")
+    unused = told["unused"]
+    if unused["recorded"]:
+        print(f"{unused['models']} models were not used for half a year, {human_size(unused['bytes'])}")
+    else:
+        print("which models are used is not recorded")
 
 
 def _tell_duplicates(groups: list[dict[str, Any]]) -> None:
