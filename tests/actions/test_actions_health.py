@@ -13,6 +13,7 @@ import pytest
 from civitai_manager_libs.actions import companions as advising
 from civitai_manager_libs.actions import register
 from civitai_manager_libs.application import Application
+from civitai_manager_libs.catalog.database import bump
 from civitai_manager_libs.catalog.files import LocalFile
 from civitai_manager_libs.civitai import payloads
 from civitai_manager_libs.disk import companions
@@ -117,6 +118,7 @@ def test_what_is_unused_is_told_only_where_use_is_recorded(application: Applicat
     assert application.statistics()["unused"]["recorded"] == 0
     with application._database.writing() as db:
         db.execute("UPDATE models SET used = ? WHERE id = 1", (time.time(),))
+        bump(db, "catalog")
     told = application.statistics()["unused"]
     assert told["recorded"] and [one["model_id"] for one in told["items"]] == [2]
 
@@ -133,9 +135,9 @@ def test_statistics_of_many_files_take_a_moment(application: Application) -> Non
         LocalFile(f"/x/{n}", n, 1, sha256=f"{n % 9000:064x}", model_id=1 + n % 2000, version_id=(1 + n % 2000) * 10, inode=n + 1, device=7)
         for n in range(10_000)
     )
-    start = time.monotonic()
+    start = time.thread_time()  # of this thread alone: other tests may run beside it
     application.statistics()
-    assert time.monotonic() - start < 1
+    assert time.thread_time() - start < 0.5
 
 
 # -- companions
@@ -152,7 +154,14 @@ def test_tensors_tell_what_a_checkpoint_holds() -> None:
 
 @pytest.mark.parametrize(
     ("base", "word"),
-    [("Flux.1 D", "T5-XXL"), ("Flux.2 Klein 9B-base", "Qwen3"), ("Flux.2 D", "Mistral"), ("SD 3.5 Large", "CLIP-G"), ("ZImageTurbo", "Qwen3"), ("Qwen", "VL")],
+    [
+        ("Flux.1 D", "T5-XXL"),
+        ("Flux.2 Klein 9B-base", "Qwen3"),
+        ("Flux.2 D", "Mistral"),
+        ("SD 3.5 Large", "CLIP-G"),
+        ("ZImageTurbo", "Qwen3"),
+        ("Qwen", "VL"),
+    ],  # fmt: skip
 )
 def test_what_is_usual_goes_by_the_longest_word(base: str, word: str) -> None:
     usual = companions.usual(base)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +16,7 @@ from civitai_manager_libs.application import Application
 from civitai_manager_libs.catalog.files import LocalFile
 from civitai_manager_libs.civitai import merging
 from civitai_manager_libs.errors import NotFound
-from support import done, failed, finished, make_application, until
+from support import ROOT, done, failed, finished, make_application, until
 
 from demo.server import DemoServer
 
@@ -259,3 +262,49 @@ def test_merging_keeps_versions_hidden_pictures_and_files_that_lists_leave_out()
     assert merging.over(None, new) is new
     replaced = {**new, "modelVersions": [{"id": 3, "files": [{"id": 7, "sizeKB": 11, "hashes": {"SHA256": "EF"}}], "images": []}]}
     assert merging.over(old, replaced)["modelVersions"][0]["files"][0]["hashes"] == {"SHA256": "EF"}, "the creator replaced the file"
+
+
+# -- killed
+
+CODE = """
+import sys
+sys.path[:0] = [{root!r}, {scripts!r}, {tests!r}]
+from pathlib import Path
+from support import make_application
+application = make_application(Path({folder!r}), {url!r})
+application.start()
+job = application.check_updates()
+print("started", flush=True)
+application.jobs.wait(job, 60)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_a_check_that_was_killed_goes_on_and_ends_exactly_right(tmp_path: Any, demo: DemoServer) -> None:
+    application = make_application(tmp_path, demo)
+    application.start()
+    fill(application, 500)
+    for number in range(0, 500, 5):
+        demo.catalogue.publish(FIRST + number, "v9.0")
+    application.close()
+    code = CODE.format(root=str(ROOT), scripts=str(ROOT / "scripts"), tests=str(ROOT / "tests"), folder=str(tmp_path), url=demo.url)
+    demo.latency = 0.2
+    demo.forget()
+    for wait in (0.1, 0.9, 1.7):
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(wait)
+        process.kill()
+        process.wait()
+    demo.latency = 0
+    again = make_application(tmp_path, demo)
+    again.start()
+    try:
+        (job,) = [one["id"] for one in again.jobs.changes()["jobs"] if one["kind"] == "updates"]
+        result = done(again, job)
+        assert (result["checked"], result["with_updates"], result["failed"]) == (500, 100, 0)
+        assert again.updates()["total"] == 100
+        assert len(asked(demo)) <= 5 + 3, "each kill repeats one request at most"
+    finally:
+        again.close()

@@ -41,8 +41,10 @@ def model_view(services: Services, model_id: int) -> dict[str, Any] | None:
         view["url"] = ""
     here = {one.version_id for one in mine if one.state == "here"}
     newest = next((place for place, version in enumerate(view["versions"]) if version["id"] in here), 0)
+    since = view["versions"][newest]["published"] if newest else None
     for place, version in enumerate(view["versions"]):
-        version.update(here=version["id"] in here, newer=place < newest, ignored=version["id"] in own["ignored"])
+        newer = place < newest and (version["published"] or "9") >= (since or "")  # the creator's order is not always that of time
+        version.update(here=version["id"] in here, newer=newer, ignored=version["id"] in own["ignored"])
     return view
 
 
