@@ -146,10 +146,10 @@ EDITS: dict[str, tuple[type[Body], int, Callable[..., Any]]] = {
 
 def routes(application: Callable[[], Application]) -> list[tuple[str, str, Callable[..., Any]]]:
     """What ``web.routes`` adds to the host: method, path, endpoint."""
-    return [("POST", path, _endpoint(application, *EDITS[path])) for path in EDITS]
+    return [("POST", path, endpoint(application, *EDITS[path])) for path in EDITS]
 
 
-def _endpoint(
+def endpoint(
     application: Callable[[], Application], shape: type[Body], limit: int, act: Callable[..., Any]
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:

@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from ..catalog.models import Wanted
 from ..errors import NotFound, UsageError
-from . import access, edits
+from . import access, edits, organise
 from .replies import LIMIT, answer, body_of, failure, refused
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def add(app: Any, application: Callable[[], Application], dependencies: list[Any
         ("POST", "/register", routes.register),
         ("POST", "/models/{model_id}/thumbnail", routes.choose_thumbnail),
     ]
-    table += edits.routes(application)
+    table += [*edits.routes(application), *organise.routes(application)]
     for method, path, endpoint in table:
         app.add_api_route(
             PREFIX + path, endpoint, methods=[method], dependencies=list(dependencies or ()), include_in_schema=False, response_model=None

@@ -263,6 +263,7 @@ class Worker:
     def _undo_step(self, entry: Entry) -> None:
         """Take back what a step has done, if it has done anything."""
         source, target, quiet = Path(entry.source), Path(entry.target or entry.source), _Quiet()
+        moving.clean(source, target)
         if entry.how == "trash":
             place = self._thrown(entry)
             if not os.path.lexists(source):
@@ -302,7 +303,6 @@ class Worker:
                 log.info("organise: our own folder is taken, since %s", exc)
         entry.target = str(own)
         self.journal.aim(entry)
-        own.parent.mkdir(parents=True, exist_ok=True)
         trash.describe(own, source, entry.size, entry.mtime_ns, entry.sha256, entry.at)
         moving.move(source, own, self.context, self._progress, resuming=resuming)
 
