@@ -168,6 +168,7 @@ class Worker:
             finally:
                 if self.kinds:
                     self.services.host.refresh(self.kinds)
+        self.journal.forget_old()
         items = self.context.items()
         done = [item for item in items if item.state == "done"]
         failed = [{"name": item.params.get("name", ""), **item.result} for item in items if item.state == "failed"]
@@ -304,7 +305,11 @@ class Worker:
         entry.target = str(own)
         self.journal.aim(entry)
         trash.describe(own, source, entry.size, entry.mtime_ns, entry.sha256, entry.at)
-        moving.move(source, own, self.context, self._progress, resuming=resuming)
+        try:
+            moving.move(source, own, self.context, self._progress, resuming=resuming)
+        finally:
+            if not os.path.lexists(own):
+                trash.given_back(own)
 
     def _thrown(self, entry: Entry) -> Path | None:
         """Where the file is that this entry has put into a trash."""
