@@ -130,6 +130,15 @@ def test_a_person_decides_which_versions_count(application: Application, demo: D
     assert application.updates()["total"] == 5
 
 
+def test_what_is_gone_has_no_updates_until_it_is_back(application: Application, demo: DemoServer) -> None:
+    fill(application, 1)
+    demo.catalogue.publish(FIRST, "v9.0")
+    assert check(application)["with_updates"] == 1
+    application.services.models.set_gone(FIRST)
+    assert application.updates()["total"] == 0 and not application.services.updates.offers([FIRST])
+    assert check(application)["with_updates"] == 1, "the list names it again"
+
+
 def test_an_older_version_that_the_creator_put_first_is_no_update(application: Application, demo: DemoServer) -> None:
     fill(application, 1)
     old = demo.catalogue.publish(FIRST, "recommended")

@@ -204,6 +204,25 @@ def test_each_file_here_is_followed_by_its_like(application: Application, demo: 
     assert {wanted[fp]["id"] for fp in wanted} <= {one["file_id"] for one in results}
 
 
+def test_each_base_model_here_is_followed_when_the_person_says_so(application: Application, demo: DemoServer) -> None:
+    model = next(
+        FIRST + n for n in range(40) if demo.catalogue.model(FIRST + n)["type"] in ("LORA", "LoCon", "DoRA")
+        and len({version["baseModel"] for version in demo.catalogue.model(FIRST + n)["modelVersions"]}) > 1
+    )  # fmt: skip
+    first, second = demo.catalogue.model(model)["modelVersions"][:2]
+    olds = [fetch(application, demo, model, version_id=version["id"]) for version in (first, second)]
+    application.edit_models([model], {"follow": "base"})
+    demo.catalogue.publish(model, "of another base", base="Chroma")
+    assert check(application)["with_updates"] == 0
+    new = [demo.catalogue.publish(model, f"v9 {version['baseModel']}", base=version["baseModel"]) for version in (first, second)]
+    check(application)
+    begun = update(application, model)["started"]
+    assert {one["replaces"]: one["version"] for one in begun} == {str(path): version["name"] for path, version in zip(olds, new, strict=True)}
+    for one in begun:
+        done(application, done(application, one["job"])["replaced"]["job"])
+    assert not any(path.exists() for path in olds) and len(application.services.files.of_model(model)) == 2
+
+
 def test_without_a_like_the_primary_file_is_taken(application: Application, demo: DemoServer) -> None:
     model = of_type(demo, "LORA")
     old = fetch(application, demo, model)

@@ -17,10 +17,10 @@ from ..civitai.payloads import File, Version
 from ..disk import placement
 from ..errors import Archived, Busy, CivitaiManagerError, NothingToDownload, UsageError, explain
 from ..jobs.context import Context
-from . import destination, download
+from . import download
 from .organise import replacing
+from .organise.groups import Look
 from .services import Services
-from .subject import subject
 
 MODELS = ("Model", "Pruned Model")  # one kind: creators use both words for it
 
@@ -141,11 +141,11 @@ def _steps(services: Services, newest: Version, before: list[File], here: list[L
         file = known.get(record.file_id or 0)
         like = matching(newest, file) if file else None
         if like is not None and (newest.id, like.id) not in _ids(found):
-            found.append(Step(newest, like, None if placement.is_companion(like.type) else record, _folder(services, newest, like, record)))
+            found.append(Step(newest, like, None if placement.is_companion(like.type) else record, _folder(services, record)))
     if not any(step.old for step in found) and newest.primary:
         main = next((one for one in here if one.file_id in known and known[one.file_id or 0].type in MODELS), next(iter(here), None))
         found = [step for step in found if step.file.id != (newest.primary.id if newest.primary else 0)]
-        found.insert(0, Step(newest, newest.primary, main, _folder(services, newest, newest.primary, main)))
+        found.insert(0, Step(newest, newest.primary, main, _folder(services, main)))
     return sorted(found, key=lambda step: placement.is_companion(step.file.type))
 
 
@@ -159,16 +159,9 @@ def _kind(file: File) -> tuple[str, ...]:
     return ("Model" if file.type in MODELS else file.type, file.format, file.fp, file.size_kind, file.quant)
 
 
-def _folder(services: Services, version: Version, file: File, old: LocalFile | None) -> str | None:
+def _folder(services: Services, old: LocalFile | None) -> str | None:
     """Where the old file is, unless that is a folder that is only read."""
-    if old is None:
-        return None
-    try:
-        about = subject(services, version.id, file.id or None)
-        destination.check_offered(services, about, folder := str(Path(old.path).parent))
-    except UsageError:
-        return None
-    return folder
+    return str(Path(old.path).parent) if old is not None and Look(services).root_of(Path(old.path)) is not None else None
 
 
 # -- the last step

@@ -95,7 +95,12 @@ def _summed(
 
 
 def _newer(model: sqlite3.Row, versions: list[sqlite3.Row], here: set[int | None], ignored: set[int], moment: str) -> int:
-    """1 when a version newer than the newest one here may be had, 2 when every newer one is in early access, 0 otherwise."""
+    """1 when a version newer than the newest one here may be had, 2 when every newer one is in early access, 0 otherwise.
+
+    Of a model that is gone from Civitai nothing may be had.
+    """
+    if model["gone"]:
+        return 0
     newer = [version for version, _ in offered(model["follow"], model["pinned"], versions, here, ignored)]
     if not newer:
         return 0

@@ -87,8 +87,8 @@ class Updates:
         made = {}
         with self._db.reading() as db:
             for some in chunked(list(dict.fromkeys(model_ids))):
-                for row in _rows(db, "id, name, type, creator, thumbnail, level, checked, newer, follow, pinned", some):
-                    if offer := _offer(db, row, moment):
+                for row in _rows(db, "id, name, type, creator, thumbnail, level, checked, newer, follow, pinned, gone", some):
+                    if not row["gone"] and (offer := _offer(db, row, moment)):
                         made[offer.model_id] = offer
         return made
 
