@@ -20,7 +20,9 @@ for folder in (ROOT, ROOT / "scripts"):
 from civitai_manager_libs.hosts.event_loop import LOOPS  # noqa: E402
 
 COMMANDS = frozenset({
-    "register", "download", "list", "show", "jobs", "resume", "cancel", "scan", "verify", "duplicates", "import", "export",
+    "register", "download", "list", "show", "jobs", "resume", "cancel", "scan", "verify", "duplicates", "import", "export", "updates",
+    "stats",
+    "move", "rename", "delete", "orphans", "undo", "trash", "restore",
 })  # fmt: skip
 EPILOG = """commands (each has --help):
   register LINK...    remember models            list [QUERY]   what is in the library
@@ -28,7 +30,11 @@ EPILOG = """commands (each has --help):
   jobs                what runs, what failed     resume [ID]    go on with it
   cancel ID           stop it                    doctor         versions, server, is Civitai reachable
   scan [FOLDER...]    what is on the disk        verify [QUERY] read files whole
-  duplicates          files that are there twice
+  duplicates          files that are there twice stats          sizes, free space, what is not well
+  updates [QUERY]     newer versions; --apply    fetches them
+  move [QUERY]        to where the template says rename FILE NAME  with what lies beside it
+  delete QUERY        into the trash             orphans        small files without a model
+  undo [BATCH]        take back what was done    trash, restore ID   what was deleted
   import TOOL PATH    from another tool          export FILE    the whole library"""
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks [startup] [register] [download] [memory] [scan]``: the figures that the project promises, one row each.
+"""``python -m benchmarks [startup] [register] [download] [memory] [scan] [search]``: the figures that the project promises, one row each.
 
 The demo Civitai runs in a process of its own, so that its work is not counted as ours. Needs an environment with gradio (``./start.sh`` makes
 one) and, for ``download``, ``curl``.
@@ -259,7 +259,13 @@ def scan(folder: Path) -> list[tuple[str, str, str]]:
         return measure(made, folder / "scan" / "webui")
 
 
-MEASUREMENTS = {"startup": startup, "register": register, "download": download, "memory": memory, "scan": scan}
+def search(folder: Path) -> list[tuple[str, str, str]]:
+    from .searching import measure
+
+    return measure(application, folder)
+
+
+MEASUREMENTS = {"startup": startup, "register": register, "download": download, "memory": memory, "scan": scan, "search": search}
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ Generated models have the ids 4_100_000 + n, their versions 4_200_000 + 4 n + v,
 from __future__ import annotations
 
 import bisect
+import copy
+import dataclasses
 import functools
 import re
 import threading
@@ -19,6 +21,7 @@ from .specials import MALICIOUS, SPECIAL, Case
 __all__ = ["FIRST", "MALICIOUS", "SPECIAL", "Case", "Catalogue"]
 
 FIRST = tuple(build.GENERATED_MODEL + index for index in range(24))
+GENERATED_VERSIONS_NEW, GENERATED_FILES_NEW, NEW_IMAGES = 4_250_000, 4_700_000, 160_000_000
 BIG_MODEL_ID = SPECIAL["big_file"].model_id
 BIG_BYTES = specials.BIG.size
 
@@ -49,25 +52,71 @@ class Catalogue:
             image["id"]: (model, version, image) for model in fixed for version in model["modelVersions"] for image in version["images"]
         }
         self.fixed_files = {file["id"]: (version, file) for model in fixed for version in model["modelVersions"] for file in version["files"]}
-        self._generated = functools.lru_cache(maxsize=1024)(lambda index: build.generated(index, self.seed))
+        self._unchanged = functools.lru_cache(maxsize=1024)(lambda index: build.generated(index, self.seed))
+        self._changed: dict[int, Json] = {}  # generated models that something has happened to since, by index
+        self.unlisted: set[int] = set()  # models that lists leave out, though they are there
+        self._new_versions: dict[int, Json] = {}
+        self._new_files: dict[int, tuple[Json, Json]] = {}
+        self._new_images: dict[int, tuple[Json, Json, Json]] = {}
         self._lock = threading.Lock()
         self._hashes: dict[str, list[tuple[str, int]]] = {}
         self._hashed = 0
+
+    # What happens while the demo runs
+
+    def publish(self, number: int, name: str, *, base: str = "", early_until: str = "", files: list[Json] | None = None, notes: str = "") -> Json:
+        """Give a generated model a newer version, the first of its list: files as its newest one has them, or these. Its full form.
+
+        `early_until`: in early access until then (ISO 8601), "permanent" for good.
+        """
+        index = number - build.GENERATED_MODEL
+        model = copy.deepcopy(self._generated(index))
+        newest = model["modelVersions"][0]
+        place = GENERATED_FILES_NEW + index * 32 + len(model["modelVersions"]) * 4
+        version = copy.deepcopy(newest)
+        gate = {"permanent": early_until == "permanent", "endsAt": None if early_until == "permanent" else early_until} if early_until else None
+        version.update(
+            id=GENERATED_VERSIONS_NEW + index * 8 + len(model["modelVersions"]), name=name, baseModel=base or newest["baseModel"],
+            publishedAt=build.iso(-len(model["modelVersions"])), description=notes or None, paidAccess=gate,
+            files=copy.deepcopy(newest["files"]) if files is None else files,
+        )  # fmt: skip
+        if gate and gate["endsAt"]:
+            version["earlyAccessDeadline"] = gate["endsAt"]
+        for at, file in enumerate(version["files"]):
+            if files is None:
+                file.update(id=place + at, name=f"new-{file['name']}", _content=dataclasses.replace(file["_content"], number=place + at))
+        for at, image in enumerate(version["images"]):
+            image["id"] = NEW_IMAGES + index * 48 + len(model["modelVersions"]) * 6 + at
+        model["modelVersions"] = [version, *model["modelVersions"]]
+        model["baseModels"] = list(dict.fromkeys(one["baseModel"] for one in model["modelVersions"]))
+        self._changed[index] = model
+        self._new_versions[version["id"]] = model
+        self._new_files.update((file["id"], (version, file)) for file in version["files"])
+        self._new_images.update((image["id"], (model, version, image)) for image in version["images"])
+        with self._lock:
+            self._add({"modelVersions": [version]})
+        return version
+
+    def remove(self, number: int) -> None:
+        """From now on nobody knows a generated model."""
+        index = number - build.GENERATED_MODEL
+        self._changed[index] = {**self._generated(index), "_found": False}
+
+    def _generated(self, index: int) -> Json:
+        return self._changed.get(index) or self._unchanged(index)
 
     # One thing by its number
 
     def model(self, number: int) -> Json | None:
         """The model in full form, or None when Civitai would not know it."""
         index = number - build.GENERATED_MODEL
-        if 0 <= index < self.count:
-            return self._generated(index)
-        found = self.fixed.get(number)
+        found = self._generated(index) if 0 <= index < self.count else self.fixed.get(number)
         return found if found and found["_found"] else None
 
     def version(self, number: int) -> tuple[Json, Json] | None:
         """(model, version), or None."""
         index, _ = divmod(number - build.GENERATED_VERSION, 4)
-        model = self._generated(index) if 0 <= index < self.count else self.fixed_versions.get(number)
+        model = self._generated(index) if 0 <= index < self.count else self._new_versions.get(number) or self.fixed_versions.get(number)
         if model is None or not model["_found"]:
             return None
         return next(((model, version) for version in model["modelVersions"] if version["id"] == number), None)
@@ -76,7 +125,7 @@ class Catalogue:
         """(version, file), or None."""
         index, rest = divmod(number - build.GENERATED_FILE, 16)
         if not 0 <= index < self.count:
-            return self.fixed_files.get(number)
+            return self._new_files.get(number) or self.fixed_files.get(number)
         return next(
             ((version, file) for version in self._generated(index)["modelVersions"] for file in version["files"] if file["id"] == number), None
         )
@@ -85,7 +134,7 @@ class Catalogue:
         """(model, version, image), or None."""
         index, _ = divmod(number - build.GENERATED_IMAGE, 24)
         if not 0 <= index < self.count:
-            return self.fixed_images.get(number)
+            return self._new_images.get(number) or self.fixed_images.get(number)
         model = self._generated(index)
         return next(((model, version, image) for version in model["modelVersions"] for image in version["images"] if image["id"] == number), None)
 

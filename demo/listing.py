@@ -143,7 +143,7 @@ class Lister:
 
     def _keep(self, entry: Json, query: Query, flags: dict[str, bool | None], *, searching: bool) -> bool:
         """All filters but the text."""
-        if (entry["minor"] or not entry["level"]) if flags["nsfw"] else not entry["level"] & 1:
+        if entry["id"] in self.catalogue.unlisted or ((entry["minor"] or not entry["level"]) if flags["nsfw"] else not entry["level"] & 1):
             return False
         types, bases, name = query.all("types"), query.all("baseModels"), query.one("username")
         tag, period = query.one("tag") or query.one("tagname"), query.one("period")

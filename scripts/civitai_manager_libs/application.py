@@ -14,7 +14,23 @@ from typing import Any
 import msgspec
 
 from . import __version__
-from .actions import account, destination, download, edit, reach, rebuild, refill, register, scan, thumbnails, verify, views
+from .actions import (
+    account,
+    destination,
+    download,
+    edit,
+    reach,
+    rebuild,
+    refill,
+    register,
+    scan,
+    statistics,
+    thumbnails,
+    updates,
+    updating,
+    verify,
+    views,
+)  # fmt: skip
 from .actions.interchange import importing, manifest, restoring
 from .actions.organise import carrying, plans, undoing
 from .actions.services import Services
@@ -24,6 +40,8 @@ from .catalog.files import Files
 from .catalog.journal import Journal
 from .catalog.models import EVERYTHING, Models, Wanted
 from .catalog.own import OwnData
+from .catalog.statistics import Statistics
+from .catalog.updates import Updates
 from .civitai.client import Client
 from .civitai.transport import Transport
 from .errors import NotFound
@@ -54,10 +72,12 @@ class Application:
         jobs = Engine(Store(self._database), self.data_dir / "engines", self._lane_limit)
         services = Services(
             Models(self._database), Files(self._database), Client(self._transport), jobs, self.host, self.settings, self.data_dir / "thumbnails",
-            Exchange(self._database), OwnData(self._database), Journal(self._database),
+            Exchange(self._database), OwnData(self._database), Updates(self._database), Statistics(self._database), Journal(self._database),
         )  # fmt: skip
         jobs.add_kind("register", Kind("library", partial(register.run, services)))
-        jobs.add_kind("download", Kind("download", partial(download.run, services), download.discard))
+        jobs.add_kind("download", Kind("download", partial(updating.run_download, services), download.discard))
+        jobs.add_kind("updates", Kind("library", partial(updates.run, services)))
+        jobs.add_kind("update", Kind("edit", partial(updating.run, services)))
         jobs.add_kind("refill", Kind("library", partial(refill.run, services)))
         jobs.add_kind("edit", Kind("edit", partial(edit.run, services)))
         jobs.add_kind("rebuild", Kind("library", partial(rebuild.run, services)))
@@ -172,6 +192,25 @@ class Application:
     def verify(self, ids: Sequence[int] = (), query: str = "", *, ticket: str = "") -> str:
         """Read all bytes of the files of these models, or of all that a query finds, and compare their hashes. Raises NotFound."""
         return self.jobs.started(ticket) or verify.start(self.services, ids, query, ticket)
+
+    def check_updates(self, ids: Sequence[int] = (), query: str = "", *, ticket: str = "") -> str:
+        """Ask Civitai about newer versions of some models, of all that a query finds, or of all with files here. Raises NotFound."""
+        return self.jobs.started(ticket) or updates.start(self.services, ids, query, ticket)
+
+    def updates(self, query: str = "", *, offset: int = 0, limit: int = 100) -> dict[str, Any]:
+        """Models with newer versions, as the last check found them, and when that was: see ``actions.updates.listing``."""
+        return updates.listing(self.services, query, offset=max(0, offset), limit=max(1, min(limit, 500)))
+
+    def update(self, ids: Sequence[int], *, confirmed: bool = False, ticket: str = "") -> str:
+        """Download the newest versions of models that may be had; each old file is retired when the new one is verified and in its place.
+
+        The job's result names the downloads that it has started: see ``actions.updating.run``. ``confirmed``: pickle files too. Raises UsageError.
+        """
+        return self.jobs.started(ticket) or updating.start(self.services, ids, confirmed=confirmed, ticket=ticket)
+
+    def statistics(self) -> dict[str, Any]:
+        """The state of the library in numbers: see ``actions.statistics.collect``."""
+        return statistics.collect(self.services)
 
     def duplicates(self) -> list[dict[str, Any]]:
         """Files with equal bytes, the biggest waste first: sha256, size, paths."""

@@ -80,6 +80,26 @@ def test_the_same_seed_gives_the_same_models() -> None:
     assert first.model(FIRST[7]) == second.model(FIRST[7]) != other.model(FIRST[7])
 
 
+def test_things_happen_to_models_while_it_runs() -> None:
+    with DemoServer(models=20, seed=4) as demo:
+        number = build.GENERATED_MODEL + 2
+        before = api(demo, f"/models/{number}")
+        version = demo.catalogue.publish(number, "v9.0", early_until="2999-01-01T00:00:00.000Z", notes="<p>New.</p>")
+        after = api(demo, f"/models/{number}")
+        assert [one["id"] for one in after["modelVersions"]] == [version["id"], *(one["id"] for one in before["modelVersions"])]
+        assert after["modelVersions"][0]["paidAccess"]["endsAt"] == after["modelVersions"][0]["earlyAccessDeadline"] == "2999-01-01T00:00:00.000Z"
+        assert api(demo, f"/model-versions/{version['id']}")["modelId"] == number
+        file = after["modelVersions"][0]["files"][0]
+        assert api(demo, f"/model-versions/by-hash/{file['hashes']['SHA256']}")["id"] == version["id"]
+        other = demo.catalogue.publish(number + 1, "v9.0")
+        body = get(demo, api(demo, f"/model-versions/{other['id']}")["files"][0]["downloadUrl"], headers=BEARER).content
+        assert hashlib.sha256(body).hexdigest().upper() == api(demo, f"/models/{number + 1}")["modelVersions"][0]["files"][0]["hashes"]["SHA256"]
+        demo.catalogue.unlisted.add(number)
+        demo.catalogue.remove(number + 1)
+        assert api(demo, f"/models?nsfw=true&ids={number},{number + 1},{number + 2}")["items"][0]["id"] == number + 2
+        assert api(demo, f"/models/{number}")["id"] == number and get(demo, f"/api/v1/models/{number + 1}").status_code == 404
+
+
 def test_every_type_and_unique_numbers(server: DemoServer) -> None:
     models = [server.catalogue.model(build.GENERATED_MODEL + n) for n in range(40)]
     assert {model["type"] for model in models if model} == set(MODEL_TYPES)

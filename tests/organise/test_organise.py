@@ -302,7 +302,8 @@ def test_of_copies_one_stays_and_every_byte_is_compared_first(tmp_path: Path, ap
     plan = app.plan_duplicates()
     assert plan["sets"][0]["keep"] == plan["sets"][0]["loaded"] == first.id and plan["count"] == 2
     chosen = app.plan_duplicates({first.sha256: copies[1].id})
-    assert chosen["sets"][0]["keep"] == copies[1].id and {first.path, copies[0].path} <= {file["from"] for g in chosen["groups"] for file in g["files"]}
+    going = {file["from"] for group in chosen["groups"] for file in group["files"]}
+    assert chosen["sets"][0]["keep"] == copies[1].id and {first.path, copies[0].path} <= going
     status = Path(copies[0].path).stat()
     Path(copies[0].path).write_bytes(b"x" * status.st_size)  # its time is set back: only reading it tells
     os.utime(copies[0].path, ns=(status.st_atime_ns, status.st_mtime_ns))

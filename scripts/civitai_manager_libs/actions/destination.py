@@ -27,6 +27,12 @@ def default_folder(services: Services, about: Subject) -> Path:
         if partner is not None:
             return partner.parent
     base = folders(services, about)[0]
+    below = subfolder(services, about)
+    return names.inside(base, *below.split("/")) if below else base
+
+
+def subfolder(services: Services, about: Subject) -> str:
+    """The template filled in, with slashes; '' when there is none."""
     values = {
         "base_model": about.version.base_model,
         "creator": about.model.creator.username if about.model.creator else "",
@@ -36,8 +42,7 @@ def default_folder(services: Services, about: Subject) -> Path:
         "model_id": about.model.id,
         "version_id": about.version.id,
     }
-    below = placement.subfolder(services.settings.subfolder_template, values)
-    return names.inside(base, *below.split("/")) if below else base
+    return placement.subfolder(services.settings.subfolder_template, values)
 
 
 def default_name(services: Services, about: Subject) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from .interchange import describing
 from .services import Services
 from .subject import Subject, risk, subject
 
+Inherit = Callable[[LocalFile], list[str]]
+
 log = logging.getLogger(__name__)
 
 SPARE = 64 << 20  # bytes that stay free on the disk: the catalog, sidecars and the host need room too
@@ -32,8 +35,14 @@ TEXT_ENDINGS = (".json", ".yaml", ".yml", ".txt", ".xml", ".html", ".csv", ".md"
 # -- asking for it
 
 
-def start(services: Services, version_id: int, file_id: int | None, folder: str | None, name: str | None, confirmed: bool, ticket: str = "") -> str:
-    """Start the job for a file of a registered version; its id. What can be refused at once is: NeedsConfirmation, NoSpace, NothingToDownload..."""
+def start(
+    services: Services, version_id: int, file_id: int | None, folder: str | None, name: str | None, confirmed: bool, ticket: str = "",
+    *, replaces: Any = None,
+) -> str:  # fmt: skip
+    """Start the job for a file of a registered version; its id. What can be refused at once is: NeedsConfirmation, NoSpace, NothingToDownload...
+
+    ``replaces``: the file that it is to succeed, see ``updating``.
+    """
     about = subject(services, version_id, file_id)
     _check_risk(about, confirmed)
     destination.check_offered(services, about, folder)
@@ -48,6 +57,8 @@ def start(services: Services, version_id: int, file_id: int | None, folder: str 
         _check_space(services, target, about.file.size or 0, "")
     params = {"version_id": version_id, "file_id": about.file.id or None, "model_id": about.model.id, "target": str(target), "confirmed": confirmed}
     params["size"] = about.file.size or 0
+    if replaces:
+        params["replaces"] = replaces
     return services.jobs.submit("download", params, key=_key(about, target), title=target.name, total_bytes=about.file.size or 0, ticket=ticket)
 
 
@@ -95,8 +106,11 @@ def _check_space(services: Services, target: Path, size: int, job_id: str) -> No
 # -- doing it
 
 
-def run(services: Services, context: Context) -> dict[str, Any]:
-    """The job. The target is remembered at once, so that a resumed run goes on with the same part."""
+def run(services: Services, context: Context, inherit: Inherit = lambda record: []) -> dict[str, Any]:
+    """The job. The target is remembered at once, so that a resumed run goes on with the same part.
+
+    ``inherit`` is called when the file is recorded, before anything is written beside it; it gives sentences of what went wrong.
+    """
     context.update(text="looking up the file")
     context.update(awaits="answer from Civitai")
     about = _subject_of_job(services, context)
@@ -113,7 +127,7 @@ def run(services: Services, context: Context) -> dict[str, Any]:
             space.check_writable(target.parent)
             _check_space(services, target, about.file.size or 0, context.job_id)
             arrived = _fetch(services, about, target, context)
-        return _finish(services, about, arrived, context, already_here=already_here)
+        return _finish(services, about, arrived, context, inherit, already_here=already_here)
 
 
 def discard(params: dict[str, Any]) -> None:
@@ -200,7 +214,9 @@ def _fetch(services: Services, about: Subject, target: Path, context: Context) -
     return arrived
 
 
-def _finish(services: Services, about: Subject, arrived: Arrived, context: Context, *, already_here: bool) -> dict[str, Any]:
+def _finish(
+    services: Services, about: Subject, arrived: Arrived, context: Context, inherit: Inherit, *, already_here: bool
+) -> dict[str, Any]:  # fmt: skip
     """Record the file, write what belongs beside it, refresh the host. The file is safe from here on, so trouble only becomes a note."""
     record = services.files.add(arrived.path, arrived.sha256, model_id=about.model.id, version_id=about.version.id, file_id=about.file.id)
     Part(arrived.path).remove()  # what told whose the file is, until here
@@ -208,6 +224,7 @@ def _finish(services: Services, about: Subject, arrived: Arrived, context: Conte
     if hashing.safetensors_complete(arrived.path) is False:
         notes.append("The file looks truncated: its header promises more than there is.")
     context.update(text="writing sidecars")
+    notes += inherit(record)
     if services.settings.write_sidecars and not placement.is_companion(about.file.type):
         notes += _describe(services, about, arrived, context)
         notes += describing.others(services, about, record)

@@ -10,6 +10,8 @@ from ..catalog.files import Files
 from ..catalog.journal import Journal
 from ..catalog.models import Models
 from ..catalog.own import OwnData
+from ..catalog.statistics import Statistics
+from ..catalog.updates import Updates
 from ..civitai.client import Client
 from ..host import Host
 from ..jobs.engine import Engine
@@ -27,6 +29,8 @@ class Services:
     thumbnails: Path
     exchange: Exchange
     own: OwnData
+    updates: Updates
+    statistics: Statistics
     journal: Journal
 
     @property

@@ -12,6 +12,7 @@ from ..catalog.models import OWN
 from ..civitai import payloads
 from ..civitai.payloads import File, Model, Version
 from ..errors import BadAnswer
+from . import companions
 from .services import Services
 from .subject import risk
 
@@ -22,23 +23,28 @@ def model_view(services: Services, model_id: int) -> dict[str, Any] | None:
     """An entry of the library with versions, files and all that the person said of it, JSON-ready; None when there is none.
 
     Descriptions are Civitai's raw HTML. An entry without Civitai's answer (a file that is only here, or a damaged answer) has no versions.
-    ``files``: what is or was on the disk. A version's ``here``: a file of it is there; ``newer``: it is newer than what is here; ``ignored``.
+    ``files``: what is or was on the disk; ``advice``: see ``companions.advice``. A version's ``here``: a file of it is there; ``newer``: it is newer
+    than what is here; ``ignored``.
     """
     row = services.models.row(model_id)
     if row is None:
         return None
     own = services.own.of(model_id)
+    model = _model(services, dict(row))
     mine = services.files.ever_of_model(model_id)
     view = {
-        **seen(services, _model(services, dict(row))), **{name: row[name] for name in SHOWN}, **own, "favourite": bool(row["favourite"]),
+        **seen(services, model), **{name: row[name] for name in SHOWN}, **own, "favourite": bool(row["favourite"]),
         "gone": bool(row["gone"]), "files": [_record(one) for one in mine],
     }  # fmt: skip
+    view["advice"] = companions.advice(services, model, mine)
     if model_id < 0:
         view["url"] = ""
     here = {one.version_id for one in mine if one.state == "here"}
     newest = next((place for place, version in enumerate(view["versions"]) if version["id"] in here), 0)
+    since = view["versions"][newest]["published"] if newest else None
     for place, version in enumerate(view["versions"]):
-        version.update(here=version["id"] in here, newer=place < newest, ignored=version["id"] in own["ignored"])
+        newer = place < newest and (version["published"] or "9") >= (since or "")  # the creator's order is not always that of time
+        version.update(here=version["id"] in here, newer=newer, ignored=version["id"] in own["ignored"])
     return view
 
 

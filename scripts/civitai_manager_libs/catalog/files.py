@@ -174,6 +174,10 @@ class Files:
     def with_hash(self, sha256: str) -> list[LocalFile]:
         return self._select("sha256 = ? AND state = 'here'", sha256) if sha256 else []
 
+    def of_kind(self, kind: str) -> list[LocalFile]:
+        """Those that are there in folders of a kind."""
+        return self._select("kind = ? AND state = 'here'", kind)
+
     def to_ask(self, now: float) -> list[LocalFile]:
         """Files with a hash that no model has yet, and that are due: Civitai is asked again after a day, two days, four ... up to 64 days."""
         return self._select(

@@ -48,7 +48,9 @@ def _settle(db: sqlite3.Connection, ids: list[int], moment: str) -> None:
             found.setdefault(row["model_id"], []).append(row)
         return found
 
-    versions = grouped("SELECT id, model_id, name, base_model, published, early_access FROM versions WHERE model_id IN ({}) ORDER BY model_id, position")
+    versions = grouped(
+        "SELECT id, model_id, name, base_model, published, early_access FROM versions WHERE model_id IN ({}) ORDER BY model_id, position"
+    )
     files = grouped("SELECT model_id, version_id, path, size, state, health FROM local_files WHERE model_id IN ({}) ORDER BY id")
     tags = grouped("SELECT model_id, tag AS said FROM tags WHERE model_id IN ({}) AND own = 1")
     sets = grouped("SELECT model_id, name || ' ' || words || ' ' || negative AS said FROM word_sets WHERE model_id IN ({}) ORDER BY position")
@@ -93,7 +95,12 @@ def _summed(
 
 
 def _newer(model: sqlite3.Row, versions: list[sqlite3.Row], here: set[int | None], ignored: set[int], moment: str) -> int:
-    """1 when a version newer than the newest one here may be had, 2 when every newer one is in early access, 0 otherwise."""
+    """1 when a version newer than the newest one here may be had, 2 when every newer one is in early access, 0 otherwise.
+
+    Of a model that is gone from Civitai nothing may be had.
+    """
+    if model["gone"]:
+        return 0
     newer = [version for version, _ in offered(model["follow"], model["pinned"], versions, here, ignored)]
     if not newer:
         return 0
@@ -116,7 +123,9 @@ def offered(
     for base in bases:
         line = [version for version in versions if base in (None, version["base_model"])]
         place = next((place for place, version in enumerate(line) if version["id"] in here), 0)
-        found += [(one, line[place]) for one in line[:place] if one["id"] not in ignored and not _is_older(one["published"], line[place]["published"])]
+        for one in line[:place]:
+            if one["id"] not in ignored and not _is_older(one["published"], line[place]["published"]):
+                found.append((one, line[place]))
     order = {version["id"]: place for place, version in enumerate(versions)}
     return sorted(found, key=lambda pair: order[pair[0]["id"]])
 

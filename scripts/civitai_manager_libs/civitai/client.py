@@ -68,6 +68,8 @@ class Client:
                 except BadAnswer:
                     continue
                 found.setdefault(model.id, Fetched(model, raw))
+                if found.keys() >= set(some):
+                    break  # a further page could hold nothing new
         return list(found.values())
 
     def version(self, version_id: int) -> Fetched[Version]:

@@ -34,6 +34,8 @@ def move(source: Path, target: Path, patience: Patience, progress: Progress, *, 
     After an error the file is where it was.
     """
     with _explained(target):
+        if resuming:
+            clean(source, target)
         if not os.path.lexists(source):
             if resuming and os.path.lexists(target):
                 return
@@ -55,6 +57,8 @@ def move(source: Path, target: Path, patience: Patience, progress: Progress, *, 
 def copy(source: Path, target: Path, patience: Patience, progress: Progress, *, resuming: bool = False) -> None:
     """A copy of its own, with the same times. Raises as ``move``."""
     with _explained(target):
+        if resuming:
+            clean(source, target)
         if not source.exists():
             raise _gone(source)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +79,11 @@ def drop(copied: Path, original: Path, patience: Patience) -> None:
                 f"{copied} is no longer a copy of {original}, so it was left.", next_step="Look at both, and remove one yourself.", path=str(copied)
             )
         copied.unlink()
+
+
+def clean(source: Path, target: Path) -> None:
+    """Remove what a killed copy has left under its temporary name."""
+    temporary_of(source, target).unlink(missing_ok=True)
 
 
 def same(path: Path, size: int, mtime_ns: int) -> bool:

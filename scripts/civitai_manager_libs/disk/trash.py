@@ -7,6 +7,7 @@ Of the system's trash only the one of freedesktop.org (Linux) tells where a file
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 
 from ..errors import TrashFailed
 from . import names
-from .atomic import write_json
+from .atomic import disk_error
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +77,16 @@ def _own_folder(path: Path, roots: Iterable[Path]) -> Path:
 
 
 def describe(place: Path, path: Path, size: int, mtime_ns: int, sha256: str, at: float) -> None:
-    """Beside a file in our own folder: what it was, for whoever finds it without the catalog. Raises NoSpace, NotWritable."""
-    write_json(_described(place), {"path": str(path), "size": size, "mtime_ns": mtime_ns, "sha256": sha256, "deleted": at})
+    """Beside a file in our own folder: what it was, for whoever finds it without the catalog. Raises NoSpace, NotWritable.
+
+    Written plainly: a half-written one is written again when the killed deletion is finished.
+    """
+    told = {"path": str(path), "size": size, "mtime_ns": mtime_ns, "sha256": sha256, "deleted": at}
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _described(place).write_text(json.dumps(told, indent=4), encoding="utf-8")
+    except OSError as exc:
+        raise disk_error(exc, place.parent) from exc
 
 
 def _described(place: Path) -> Path:

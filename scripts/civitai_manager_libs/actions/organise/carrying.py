@@ -169,6 +169,7 @@ class Worker:
             finally:
                 if self.kinds:
                     self.services.host.refresh(self.kinds)
+        self.journal.forget_old()
         items = self.context.items()
         done = [item for item in items if item.state == "done"]
         failed = [{"name": item.params.get("name", ""), **item.result} for item in items if item.state == "failed"]
@@ -264,6 +265,7 @@ class Worker:
     def _undo_step(self, entry: Entry) -> None:
         """Take back what a step has done, if it has done anything."""
         source, target, quiet = Path(entry.source), Path(entry.target or entry.source), _Quiet()
+        moving.clean(source, target)
         if entry.how == "trash":
             place = self._thrown(entry)
             if not os.path.lexists(source):
@@ -303,9 +305,12 @@ class Worker:
                 log.info("organise: our own folder is taken, since %s", exc)
         entry.target = str(own)
         self.journal.aim(entry)
-        own.parent.mkdir(parents=True, exist_ok=True)
         trash.describe(own, source, entry.size, entry.mtime_ns, entry.sha256, entry.at)
-        moving.move(source, own, self.context, self._progress, resuming=resuming)
+        try:
+            moving.move(source, own, self.context, self._progress, resuming=resuming)
+        finally:
+            if not os.path.lexists(own):
+                trash.given_back(own)
 
     def _thrown(self, entry: Entry) -> Path | None:
         """Where the file is that this entry has put into a trash."""

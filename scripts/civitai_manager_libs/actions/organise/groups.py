@@ -63,8 +63,12 @@ class Look:
         self.targets: dict[str, str] = {}
         self._names: dict[Path, list[str]] = {}
         self._writing: set[str] | None = None
-        self.roots = [(kind, folder.absolute()) for kind, folders in services.host.folders().items() for folder in folders]
-        self._read_only = [Path(line).expanduser().absolute() for line in lines(services.settings.scan_folders)]
+        self.folders = {kind: list(dict.fromkeys(path.absolute() for path in paths)) for kind, paths in services.host.folders().items()}
+        self.roots = [(kind, folder) for kind, folders in self.folders.items() for folder in folders]
+        self.places: dict[int, tuple[Path | None, str]] = {}
+        self._kinds = {str(folder): kind for kind, folder in reversed(self.roots)}
+        self._read_only = {str(Path(line).expanduser().absolute()) for line in lines(services.settings.scan_folders)} - set(self._kinds)
+        self._root_of: dict[str, tuple[str, Path] | None] = {}
 
     def names(self, folder: Path) -> list[str]:
         if folder not in self._names:
@@ -84,10 +88,18 @@ class Look:
 
     def root_of(self, path: Path) -> tuple[str, Path] | None:
         """(kind, folder) of the host's model folder that holds a file; None for one elsewhere, or in a further folder, which is only read."""
-        found = max(((kind, root) for kind, root in self.roots if root in path.parents), key=lambda one: len(one[1].parts), default=None)
-        if found and any(folder in path.parents and found[1] in folder.parents for folder in self._read_only):
-            return None
-        return found
+        folder = os.path.dirname(path)  # noqa: PTH120 - asked for every file of a plan
+        if folder not in self._root_of:
+            self._root_of[folder] = self._find_root(folder)
+        return self._root_of[folder]
+
+    def _find_root(self, folder: str) -> tuple[str, Path] | None:
+        while folder not in self._kinds:
+            above = os.path.dirname(folder)  # noqa: PTH120
+            if folder in self._read_only or above == folder:
+                return None
+            folder = above
+        return self._kinds[folder], Path(folder)
 
     def is_being_written(self, path: Path) -> bool:
         if self._writing is None:

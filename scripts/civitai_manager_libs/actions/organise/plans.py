@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...catalog.files import LocalFile
-from ...disk import hashing, names, orphans
+from ...disk import hashing, names, orphans, placement
 from ...disk.heads import written
 from ...disk.walk import PART, excluder, lines
 from ...errors import BadAnswer, NotFound, NothingToDownload, UsageError
@@ -108,9 +108,14 @@ def _moved(look: Look, records: list[LocalFile]) -> Group:
 
 def _template_place(look: Look, record: LocalFile) -> tuple[Path | None, str]:
     """Where the template says, within the model folder that the file is in when that is one for its kind; or why it stays."""
+    if record.id not in look.places:
+        look.places[record.id] = _find_place(look, record)
+    return look.places[record.id]
+
+
+def _find_place(look: Look, record: LocalFile) -> tuple[Path | None, str]:
     services, path = look.services, Path(record.path)
-    root = look.root_of(path)
-    if root is None:
+    if look.root_of(path) is None:
         return None, "It is in a folder that is only read."
     if record.model_id is None or record.model_id < 0 or not record.version_id:
         return None, "It is not known on Civitai, so the template cannot be filled in."
@@ -118,11 +123,12 @@ def _template_place(look: Look, record: LocalFile) -> tuple[Path | None, str]:
         about = subject(services, record.version_id, record.file_id)
     except (NotFound, NothingToDownload, BadAnswer):
         return None, "Civitai no longer tells enough about it to fill in the template."
-    default = destination.default_folder(services, about)
-    roots = destination.folders(services, about)
-    below = default.relative_to(roots[0]) if default.is_relative_to(roots[0]) else Path()
+    if placement.is_companion(about.file.type):
+        return None, "It goes where its model file goes."
+    below = destination.subfolder(services, about)
+    roots = look.folders.get(about.kind) or look.folders["other"]
     own = max((one for one in roots if one in path.parents), key=lambda one: len(one.parts), default=roots[0])
-    return own / below / path.name, ""
+    return (names.inside(own, *below.split("/")) if below else own) / path.name, ""
 
 
 # -- rename

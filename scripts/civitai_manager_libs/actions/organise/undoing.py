@@ -193,10 +193,7 @@ def trashed(services: Services) -> list[dict[str, Any]]:
 
 def finish(services: Services, context: Context) -> dict[str, Any]:
     """The job that finishes what a killed run has begun, when nobody goes on with that run itself."""
-    worker = Worker(services, context)
-    result = worker.run(lambda item: [], lambda item, entries: None)
-    services.journal.forget_old()
-    return result
+    return Worker(services, context).run(lambda item: [], lambda item, entries: None)
 
 
 def finish_if_needed(services: Services) -> None:
