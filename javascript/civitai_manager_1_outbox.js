@@ -25,6 +25,9 @@
     function hold(entry) { if (entry.saved) { held.add(entry.saved); cm.remember("outbox", [...held]); } }
     function release(entry) { if (held.delete(entry.saved)) { cm.remember("outbox", [...held]); } }
 
+    // What was started, without the ticket (gradio's events have it last) and the page: equal for two presses of the same.
+    const alike = ({path, event, body}) => JSON.stringify(path ? [path, Object.assign({}, body, {ticket: ""})] : [event, body.data.slice(0, -1)]);
+
     const lost = () => Boolean(cm.connection) && !cm.connection.ok;
 
     // ``attempt(entry)`` sends once; it throws NotReached when the server was not reached. Of entries with the same ``key`` only the last is sent.
@@ -49,6 +52,12 @@
                 entry.waiting.push({resolve: entry.late, reject: () => {}});
             } else {
                 entry.waiting.push({resolve: resolve, reject: reject});
+            }
+            const same = entry.saved && entries.find((one) => one.saved && alike(one.saved) === alike(entry.saved));
+            if (same) {  // pressed again, because nothing seemed to happen: one press, one job
+                release(entry);
+                same.waiting.push(...entry.waiting);
+                return;
             }
             const earlier = entry.key ? entries.findIndex((one) => one.key === entry.key && !one.flying) : -1;
             if (earlier >= 0) { entry.waiting.unshift(...entries.splice(earlier, 1)[0].waiting); }
@@ -138,9 +147,16 @@
     let built = null;
     let server = {boot: "", events: null};
     async function read() {
-        const answer = await fetchIt.call(window, cm.base().replace(/civitai-manager\/$/, "config"), {credentials: "same-origin", cache: "no-store"});
-        if (!answer.ok) { throw new NotReached(); }
-        return describe(await answer.json());
+        const controller = new AbortController();
+        const timer = setTimeout(() => controller.abort(), PATIENCE);  // a line that is silent and not broken must not hold up the outbox for ever
+        try {
+            const options = {credentials: "same-origin", cache: "no-store", signal: controller.signal};
+            const answer = await fetchIt.call(window, cm.base().replace(/civitai-manager\/$/, "config"), options);
+            if (!answer.ok) { throw new NotReached(); }
+            return describe(await answer.json());
+        } finally {
+            clearTimeout(timer);
+        }
     }
     async function known() {
         const config = window.gradio_config;

@@ -82,7 +82,8 @@
     cm.on("jobs", (news) => {
         if (model && news.ended.some((job) => job.model_id === model)) {
             clearTimeout(again);
-            again = setTimeout(() => { if (model && !wanted) { ask(model); } }, 400);
+            // Also while an answer is awaited: that one may have been made before the job ended.
+            again = setTimeout(() => { if (model) { ask(model, wanted ? wanted.version : 0); } }, 400);
         }
     });
     cm.on("restarted", () => { if (model) { ask(model); } });

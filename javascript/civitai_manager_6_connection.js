@@ -38,7 +38,7 @@
             ["Connection", cm.connection.text, cm.asOf()],
             ["Kept for sending", String(cm.outbox.count()), ""],
             ["Since", new Date(numbers.since).toLocaleString("en-GB"), "when this page was loaded"],
-            ["Questions to the server", cm.count(numbers.polls), "not one while the page is hidden"],
+            ["Questions to the server", cm.count(numbers.polls), "none while the page is hidden and nothing is kept"],
             ["Without an answer", cm.count(numbers.failed), ""],
             ["Answer time, last", time(numbers.last), ""],
             ["Answer time, median", time(numbers.median), "of the last 100"],

@@ -13,8 +13,8 @@
         const [now, kept] = [cm.connection, cm.outbox.count()];
         cm.text(word, now.text + (kept ? " · " + kept + " kept" : ""));
         mark.classList.toggle("cm-lost", !now.ok);
-        mark.title = (now.ok ? "The server answers" : "The server does not answer; it is tried again by itself and nothing is lost") +
-            (kept ? ". What you started meanwhile is kept and sent when it answers" : "");
+        mark.title = (now.ok ? "The server answers" : now.login ? "Your login has ended; log in again in another tab of this browser, or reload this page. Nothing is lost" :
+            "The server does not answer; it is tried again by itself and nothing is lost") + (kept ? ". What you started meanwhile is kept and sent then" : "");
     }
     cm.on("connection", drawMark);
     cm.on("outbox", drawMark);
@@ -103,6 +103,8 @@
             const chip = target.closest("[data-cm-copy]");
             if (chip) { cm.copy(chip); }
             if (target.closest(STARTERS)) { cm.hurry(); }
+            const links = target.closest("#cm_register") && root.querySelector("#cm_links textarea, #cm_links input");
+            if (links && !links.value.trim()) { links.focus(); }
             const dismiss = target.closest("[data-cm-dismiss]");
             if (dismiss) {
                 const notice = dismiss.closest("[data-cm-notice]");

@@ -105,8 +105,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         bool,
         about(
             "Show gradio's own progress bar, for at most 4 seconds, for what usually ends quickly: registering, testing the key. "
-            "The price: while it shows, a broken connection can stop the page's queue on gradio 4 and 5 until the page is reloaded; "
-            "the work itself never depends on it. Changes count from the next start or Reload UI."
+            "The price: while it shows, a broken connection can stop the page's queue on gradio 4 and 5 until the page is reloaded, and gradio 6.7 "
+            "and newer then reloads the page itself; the work itself never depends on it. Changes count from the next start or Reload UI."
         ),
     ] = False
 

@@ -83,6 +83,35 @@ def test_what_is_pressed_while_the_server_is_down_happens_once_when_it_is_back(o
     check_errors(browser)
 
 
+def test_what_is_pressed_again_is_kept_once_and_an_empty_box_is_no_error(own_app: Any, browser: Any) -> None:
+    app = own_app
+    pressed, dropped = (SPECIAL[name].model_id for name in ("no_creator", "unrated"))
+    page, watch = opened(browser, app)
+    before = len(app.jobs())
+    app.kill()
+    lost(page)
+    for _ in range(3):
+        steps.register(page, str(pressed))
+        page.wait_for_timeout(300)
+    drop(page, str(dropped))
+    drop(page, str(dropped))
+    page.wait_for_selector(".cm-connection:has-text('2 kept')")
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.civitaiManager.outbox.count()") == 2
+    app.start()
+    back(page)
+    for model_id in (pressed, dropped):
+        steps.card(page, model_id).wait_for(timeout=40_000)
+        assert len(registrations(app, model_id)) == 1
+    page.wait_for_function("() => document.querySelector('#cm_links textarea').value === ''")
+    for _ in range(3):
+        page.click("#cm_register")
+        page.wait_for_timeout(300)
+    assert len(app.jobs()) == before + 2 and page.locator(".cm-says").is_hidden()
+    watch.check()
+    check_errors(browser)
+
+
 def test_what_is_kept_outlives_the_page(own_app: Any, browser: Any) -> None:
     """Left, or loaded anew, before the server had answered: the next page of this browser tab sends it, once."""
     app = own_app

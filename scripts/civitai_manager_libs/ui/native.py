@@ -3,7 +3,7 @@ with such a parameter anywhere, a WebUI that was started with ``--no-gradio-queu
 
 The bar is a guest, in an event of its own: the job was started outside the queue and runs without it, the event ends after four seconds at most,
 and the tray goes on. So the price is small, but it is one (the setting says which): while the event is open, a broken stream can stop the page's
-queue on gradio 4 and 5.
+queue on gradio 4 and 5, and gradio 6.7 and later reloads the page.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 SECONDS = 4.0  # for the whole event
 EVERY = 1.5  # the longest silence while it shows; two seconds are promised
-PRESSED = '() => [(window.civitaiManager && window.civitaiManager.pressed) || ""]'  # the ticket of the last press of this page
+# The ticket of the last press of this page. While the server does not answer there is no bar: it would be an error of gradio's.
+PRESSED = """() => {
+    const cm = window.civitaiManager;
+    return cm && (!cm.connection.ok || cm.outbox.count()) ? new Promise(() => {}) : [(cm && cm.pressed) || ""];
+}"""
 STEP = 0.1  # between two looks at the job; they are looks at memory
 
 

@@ -94,8 +94,10 @@ def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIV
     """The tab's Blocks; nothing is asked of the application before a page opens. Its outermost element has the id ``civitai_manager``."""
     bind = functools.partial(handlers.bind, secrets=functools.partial(secrets_of, application), limit=queueing.limit)
 
-    def start(text: str, ticket: str) -> tuple[Any, str]:
-        """Register what is in the link box; it is emptied only when something was recognised."""
+    def start(text: str, ticket: str) -> Any:
+        """Register what is in the link box; it is emptied only when something was recognised. Empty, as a second press finds it: nothing to do."""
+        if not (text or "").strip():
+            return compat.keep(2)
         return gr.update(value=""), render.job(application().register(text or "", ticket=ticket or ""), "")
 
     def told() -> str:
