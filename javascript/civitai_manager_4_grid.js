@@ -58,6 +58,7 @@
             data.pages.set(number, answer.items);
             data.stale.delete(number);
             data.error = "";
+            cm.emit("page", answer.items);
         } catch (error) {
             if (generation !== data.generation) { return; }
             if (data.total === null) { data.error = cm.sentence(error); }
@@ -126,6 +127,7 @@
         if (cell.hash === hash) { return; }
         cell.hash = hash;
         cell.canvas.hidden = !hash || !cm.blurhash(cell.canvas, hash);
+        cell.node.classList.toggle("cm-hashed", !cell.canvas.hidden);
     }
 
     function fillCell(cell, index) {
