@@ -25,7 +25,7 @@
         cm.node("div", {class: "cm-row"}, scan, verify), toldScan, cm.jobLine(["scan"], renew), cm.jobLine(["verify"], renew));
 
     // -- in numbers
-    const numbers = cm.node("div");
+    const numbers = cm.node("div", {class: "cm-numbers"});
     function tile(value, name, query, note) {
         const inner = [cm.node("b", {}, value), cm.node("span", {}, name), note ? cm.node("small", {}, note) : null];
         return query ? cm.node("button", {type: "button", class: "cm-tile", title: "Show them in the library", onclick: () => cm.lookFor(query)}, ...inner)
@@ -67,16 +67,16 @@
         const [some, most] = [months.slice(-36), Math.max(...months.map((one) => one.bytes_then), 1)];
         const wide = 100 / some.length;
         const last = some[some.length - 1];
-        const told = "From " + cm.size(some[0].bytes_then) + " at the end of " + some[0].month + " to " + cm.size(last.bytes_then) + " now";
+        const told = some.length === 1 ? cm.size(last.bytes_then) + " since " + last.month : "From " + cm.size(some[0].bytes_then) + " at the end of " + some[0].month + " to " + cm.size(last.bytes_then) + " now";
         const drawn = cm.svg("svg", {class: "cm-growth", role: "img", "aria-label": told, width: "100%", height: 120});
         some.forEach((one, place) => {
             const high = 100 * one.bytes_then / most;
-            drawn.append(cm.svg("rect", {x: place * wide + wide * .1 + "%", y: 100 - high + "%", width: Math.min(wide * .8, 12) + "%", height: high + "%", class: "cm-share-ours", fill: "currentColor"},
+            drawn.append(cm.svg("rect", {x: place * wide + "%", y: 100 - high + "%", width: Math.min(wide * .8, 12) + "%", height: high + "%", class: "cm-share-ours", fill: "currentColor"},
                 cm.svg("title", {}, one.month + ": " + cm.size(one.bytes_then) + " in " + cm.plural(one.files_then, "file") + "; " + cm.size(one.bytes) + " of them new")));
         });
         const table = cm.node("table", {class: "cm-table"}, cm.node("tbody", {}, ...some.slice().reverse().map((one) =>
             cm.node("tr", {}, cm.node("th", {scope: "row"}, one.month), cm.node("td", {}, "+" + cm.size(one.bytes)), cm.node("td", {}, cm.size(one.bytes_then)), cm.node("td", {}, cm.plural(one.files_then, "file"))))));
-        return section("Growth", drawn, cm.node("p", {class: "cm-ends"}, cm.node("span", {}, some[0].month), cm.node("span", {}, told), cm.node("span", {}, last.month)),
+        return section("Growth", drawn, cm.node("p", {class: "cm-ends"}, some.length > 1 ? cm.node("span", {}, some[0].month) : null, cm.node("span", {}, told), some.length > 1 ? cm.node("span", {}, last.month) : null),
             cm.node("details", {}, cm.node("summary", {}, "As numbers"), table));
     }
     function wrong(told) {

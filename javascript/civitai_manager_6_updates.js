@@ -44,8 +44,10 @@
             drawBar();
         }});
         box.checked = chosen.has(item.model_id);
-        const follow = cm.node("select", {class: "cm-input", "aria-label": "Which updates of " + item.name + " to follow"}, ...FOLLOW.map(([value, text]) => cm.node("option", {value: value}, text)));
-        follow.value = item.follow || "any";
+        const follow = cm.node("select", {class: "cm-input", "aria-label": "Which updates of " + item.name + " to follow"}, 
+            // where the list does not tell what is followed now, nothing is claimed
+            ...(item.follow ? [] : [cm.node("option", {value: "", disabled: true}, "Which updates…")]), ...FOLLOW.map(([value, text]) => cm.node("option", {value: value}, text)));
+        follow.value = item.follow || "";
         follow.addEventListener("change", () => edit([item.model_id], {follow: follow.value}));
         const ignore = cm.node("button", {type: "button", class: "cm-link", onclick: () => cm.press(ignore, told, () => cm.post("models/" + item.model_id + "/ignore", {versions: [offered.version_id]})).then(renew)}, "Ignore this version");
         const pin = item.here.version_id ? cm.node("button", {type: "button", class: "cm-link", title: "Stay with the version that is here", onclick: () => edit([item.model_id], {pinned: item.here.version_id})}, "Stay with " + (item.here.name || "this one")) : null;
@@ -83,8 +85,9 @@
             const same = JSON.stringify(next) === JSON.stringify(items);
             [items, total] = [next, answer.total];
             for (const id of [...chosen]) { if (!items.some((item) => item.model_id === id && item.newest)) { chosen.delete(id); } }
-            asked.replaceChildren(answer.asked ? "Last checked " : "Not checked yet", answer.asked ? cm.moment(answer.asked) : "");
-            cm.text(nothing, answer.asked ? "Everything here is the newest, as far as Civitai was asked." : "Check once, and what is newer is listed here.");
+            const {newest, never} = answer.asked;
+            asked.replaceChildren(...(newest ? ["Last checked ", cm.moment(newest), never ? "; " + cm.plural(never, "model") + " never" : ""] : ["Not checked yet"]));
+            cm.text(nothing, newest ? "Everything here is the newest, as far as Civitai was asked." : "Check once, and what is newer is listed here.");
             nothing.hidden = total > 0;
             if (!same || !total) { draw(); }
         } catch (error) {
