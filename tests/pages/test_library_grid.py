@@ -42,7 +42,9 @@ def page(library: Any, browser: Any) -> Any:
 
 
 def shown(page: Any) -> list[int]:
-    return page.evaluate("() => [...document.querySelectorAll('.cm-card')].sort((a, b) => a.ariaPosInSet - b.ariaPosInSet).map(n => Number(n.dataset.id))")
+    return page.evaluate(
+        "() => [...document.querySelectorAll('.cm-card')].sort((a, b) => a.ariaPosInSet - b.ariaPosInSet).map(n => Number(n.dataset.id))"
+    )
 
 
 def chosen(page: Any) -> set[int]:
@@ -158,7 +160,9 @@ def test_the_view_survives_a_reload(page: Any, browser: Any) -> None:
     search(page, "type:lora #landscape")
     page.wait_for_selector(".cm-filter-chip:has-text('#landscape')")
     page.wait_for_selector(".cm-card:not(.cm-waiting)")
-    page.select_option('[data-filter="sort"]', "name")
+    with page.expect_response("**/cards?*sort=name*"):
+        page.select_option('[data-filter="sort"]', "name")
+    steps.settled(page)
     page.focus(".cm-scroll")
     page.keyboard.press("Space")
     page.wait_for_selector(CHOSEN)
