@@ -23,7 +23,7 @@
     const list = cm.node("ul", {class: "cm-list cm-offers"});
     const more = cm.node("button", {type: "button", class: "cm-action", hidden: true, onclick: () => read(items.length)}, "Show more");
     const nothing = cm.node("p", {class: "cm-quiet", hidden: true});
-    const bar = cm.node("div", {class: "cm-row"}, cm.node("label", {class: "cm-choice-all"}, all, "All"), go, cm.node("label", {title: "Some files may run programs of their makers"}, trust, " Files that may hold programs too"));
+    const bar = cm.node("div", {class: "cm-row"}, cm.node("label", {class: "cm-choice-all"}, all, "All"), go, cm.node("label", {title: "Pickle files can run programs when they are loaded"}, trust, " I trust their creators: also files that can run programs"));
     cm.updates = cm.node("div", {class: "cm-updates cm-page-view"}, cm.node("section", {class: "cm-part", "aria-label": "Updates"}, cm.node("h3", {}, "Updates"),
         cm.node("p", {class: "cm-quiet"}, "One question to Civitai answers for a hundred models. An update fetches and verifies the new file first; only then the old one is kept or goes to the trash, as the settings say."),
         cm.node("div", {class: "cm-row"}, check, asked), told, cm.jobLine(["updates"], renew), cm.jobLine(["update"], renew), bar, nothing, list, more));
