@@ -58,6 +58,7 @@
             data.pages.set(number, answer.items);
             data.stale.delete(number);
             data.error = "";
+            cm.emit("page", answer.items);
         } catch (error) {
             if (generation !== data.generation) { return; }
             if (data.total === null) { data.error = cm.sentence(error); }
@@ -126,6 +127,7 @@
         if (cell.hash === hash) { return; }
         cell.hash = hash;
         cell.canvas.hidden = !hash || !cm.blurhash(cell.canvas, hash);
+        cell.node.classList.toggle("cm-hashed", !cell.canvas.hidden);
     }
 
     function fillCell(cell, index) {
@@ -225,10 +227,12 @@
         nothing.replaceChildren(cm.node("h3", {}, "Your library is empty"), cm.node("ol", {class: "cm-steps"},
             step("Paste a link", "Copy the address of a model on Civitai and paste it above; Register remembers it with its pictures. Nothing is downloaded yet.",
                 cm.node("button", {type: "button", class: "cm-action", onclick: () => cm.focusLinks()}, "Paste a link")),
-            step("Add your API key", "Nearly every download needs one. It stays on this computer.",
-                cm.node("button", {type: "button", class: "cm-action", onclick: () => cm.show("settings")}, "Open settings")),
+            step("Scan my folders", "Finds every model that is on the disk already and what it is on Civitai. Your files are only read.",
+                cm.node("button", {type: "button", class: "cm-action", onclick: () => cm.scan()}, "Scan my folders")),
             step("Look at the demo", "A small library to try everything offline, without a key. In the folder of Civitai Manager run:",
-                cm.node("code", {}, "./start.sh --demo"))));
+                cm.node("code", {}, "./start.sh --demo"))),
+            cm.node("p", {class: "cm-quiet"}, "Nearly every download needs your API key; it stays on this computer. ",
+                cm.node("button", {type: "button", class: "cm-link", onclick: () => cm.show("settings")}, "Open settings")));
     }
 
     // -- moving and choosing
@@ -255,6 +259,7 @@
     function select(index, range) {
         const item = card(index);
         if (range) { cm.select.range(Math.min(anchor, index), Math.max(anchor, index)); }
+        else if (!item && data.total) { cm.select.range(index, index); anchor = index; }  // its card is still on the way
         else if (item) { cm.select.toggle(item); anchor = index; }
         active = index;
         cm.remember("active", active);

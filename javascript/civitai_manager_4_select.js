@@ -11,6 +11,7 @@
     // Bytes by id; null where only the sum is known, which is in ``rest``.
     const ids = new Map(Array.isArray(before.ids) ? before.ids.filter((one) => Array.isArray(one)) : []);
     let rest = Number(before.rest) || 0;
+    let key = before.key || "";     // the filters whose matches were all selected, as long as that is so
     let generation = 0;
 
     const models = (number) => number === 1 ? "1 model" : cm.count(number) + " models";
@@ -19,23 +20,42 @@
     const chosen = () => [...ids.keys()];
 
     function changed() {
-        cm.remember("selection", {ids: [...ids], rest: rest});
+        cm.remember("selection", {ids: [...ids], rest: rest, key: key});
         draw();
         cm.grid.draw();
     }
     function remove(item) {
         if (ids.get(item.id) === null) { rest = Math.max(0, rest - (item.size || 0)); }
         ids.delete(item.id);
+        key = "";
     }
+    // Sizes change: files come and go.
+    function measure(items) {
+        let any = false;
+        for (const item of items) {
+            if (typeof ids.get(item.id) === "number" && ids.get(item.id) !== (item.size || 0)) { ids.set(item.id, item.size || 0); any = true; }
+        }
+        if (any) { changed(); }
+    }
+    async function measureAll() {
+        if (!key || !ids.size) { return; }
+        const mine = generation;
+        try {
+            const answer = await cm.get("ids?" + key, undefined, PATIENT);
+            if (mine === generation && answer.count === ids.size && answer.ids.every((id) => ids.has(id)) && answer.bytes !== rest) { rest = answer.bytes; changed(); }
+        } catch (error) { /* the next change asks again */ }
+    }
+    cm.on("page", measure);
+    cm.on("revision", measureAll);
     cm.select = {
         has: (id) => ids.has(id),
         count: () => ids.size,
         toggle: function (item) {
             generation += 1;
-            if (ids.has(item.id)) { remove(item); } else { ids.set(item.id, item.size || 0); }
+            if (ids.has(item.id)) { remove(item); } else { ids.set(item.id, item.size || 0); key = ""; }
             changed();
         },
-        clear: function () { generation += 1; ids.clear(); rest = 0; changed(); },
+        clear: function () { generation += 1; ids.clear(); rest = 0; key = ""; changed(); },
         // All from one place of the grid to another, also those that are not in the page.
         range: async function (from, to) {
             const mine = generation += 1;
@@ -48,18 +68,20 @@
                 }
             } catch (error) { cm.say(cm.sentence(error)); return; }
             if (mine !== generation) { return; }
-            for (const item of found) { if (!ids.has(item.id)) { ids.set(item.id, item.size || 0); } }
+            for (const item of found) { if (!ids.has(item.id)) { ids.set(item.id, item.size || 0); key = ""; } }
             changed();
         },
         // Everything that the filters leave, whether it is in the page or not.
         all: async function () {
             const mine = generation += 1;
+            const wanted = cm.grid.data.key;
             try {
-                const answer = await cm.get("ids?" + cm.grid.data.key, undefined, PATIENT);
+                const answer = await cm.get("ids?" + wanted, undefined, PATIENT);
                 if (mine !== generation) { return; }
                 ids.clear();
                 for (const id of answer.ids) { ids.set(id, null); }
                 rest = answer.bytes;
+                key = wanted;
                 changed();
             } catch (error) { cm.say(cm.sentence(error)); }
         },

@@ -25,7 +25,7 @@
         cm.node("div", {class: "cm-row"}, scan, verify), toldScan, cm.jobLine(["scan"], renew), cm.jobLine(["verify"], renew));
 
     // -- in numbers
-    const numbers = cm.node("div");
+    const numbers = cm.node("div", {class: "cm-numbers"});
     function tile(value, name, query, note) {
         const inner = [cm.node("b", {}, value), cm.node("span", {}, name), note ? cm.node("small", {}, note) : null];
         return query ? cm.node("button", {type: "button", class: "cm-tile", title: "Show them in the library", onclick: () => cm.lookFor(query)}, ...inner)
@@ -67,16 +67,16 @@
         const [some, most] = [months.slice(-36), Math.max(...months.map((one) => one.bytes_then), 1)];
         const wide = 100 / some.length;
         const last = some[some.length - 1];
-        const told = "From " + cm.size(some[0].bytes_then) + " at the end of " + some[0].month + " to " + cm.size(last.bytes_then) + " now";
+        const told = some.length === 1 ? cm.size(last.bytes_then) + " since " + last.month : "From " + cm.size(some[0].bytes_then) + " at the end of " + some[0].month + " to " + cm.size(last.bytes_then) + " now";
         const drawn = cm.svg("svg", {class: "cm-growth", role: "img", "aria-label": told, width: "100%", height: 120});
         some.forEach((one, place) => {
             const high = 100 * one.bytes_then / most;
-            drawn.append(cm.svg("rect", {x: place * wide + wide * .1 + "%", y: 100 - high + "%", width: Math.min(wide * .8, 12) + "%", height: high + "%", class: "cm-share-ours", fill: "currentColor"},
+            drawn.append(cm.svg("rect", {x: place * wide + "%", y: 100 - high + "%", width: Math.min(wide * .8, 12) + "%", height: high + "%", class: "cm-share-ours", fill: "currentColor"},
                 cm.svg("title", {}, one.month + ": " + cm.size(one.bytes_then) + " in " + cm.plural(one.files_then, "file") + "; " + cm.size(one.bytes) + " of them new")));
         });
         const table = cm.node("table", {class: "cm-table"}, cm.node("tbody", {}, ...some.slice().reverse().map((one) =>
             cm.node("tr", {}, cm.node("th", {scope: "row"}, one.month), cm.node("td", {}, "+" + cm.size(one.bytes)), cm.node("td", {}, cm.size(one.bytes_then)), cm.node("td", {}, cm.plural(one.files_then, "file"))))));
-        return section("Growth", drawn, cm.node("p", {class: "cm-ends"}, cm.node("span", {}, some[0].month), cm.node("span", {}, told), cm.node("span", {}, last.month)),
+        return section("Growth", drawn, cm.node("p", {class: "cm-ends"}, some.length > 1 ? cm.node("span", {}, some[0].month) : null, cm.node("span", {}, told), some.length > 1 ? cm.node("span", {}, last.month) : null),
             cm.node("details", {}, cm.node("summary", {}, "As numbers"), table));
     }
     function wrong(told) {
@@ -109,17 +109,18 @@
         let plan = null;
         const make = () => cm.press(look, told, async () => { plan = await ask(); draw(); return plan; });
         function draw() {
+            const drawn = plan;  // what is on screen is what is sent, whatever was asked for since
             const good = plan.groups.filter((group) => !group.problem);
             const bad = plan.groups.filter((group) => group.problem);
             const files = good.flatMap((group) => group.files);
-            const go = action("Move " + cm.plural(files.length, "file") + " (" + cm.size(plan.bytes) + ") to the trash", () => carry(), {class: "cm-action cm-danger"});
+            const go = action("Move " + cm.plural(files.length, "file") + " (" + cm.size(drawn.bytes) + ") to the trash", () => carry(), {class: "cm-action cm-danger"});
             const carry = () => cm.press(go, told, async () => {
-                const sent = {action: plan.action, request: plan.request, groups: good.map((group) => ({key: group.key, check: group.check, name: group.name, problem: ""})), ticket: cm.ticket()};
+                const sent = {action: drawn.action, request: drawn.request, groups: good.map((group) => ({key: group.key, check: group.check, name: group.name, problem: ""})), ticket: cm.ticket()};
                 const answer = await cm.post("organise", sent);
                 place.replaceChildren(cm.node("p", {class: "cm-line"}, cm.node("span", {"data-cm-job": answer.job}, "Moving them to the trash…")));
                 return answer;
             });
-            place.replaceChildren(...[choose ? choose(plan, make) : null, files.length ? cm.node("p", {}, "These go to the trash, and nothing else:") : cm.node("p", {class: "cm-quiet"}, "There is nothing to tidy up."),
+            place.replaceChildren(...[choose ? choose(drawn, make) : null, files.length ? cm.node("p", {}, "These go to the trash, and nothing else:") : cm.node("p", {class: "cm-quiet"}, "There is nothing to tidy up."),
                 files.length ? list("cm-files", ...files.map((one) => cm.node("li", {}, path(one.from), cm.node("span", {class: "cm-quiet"}, cm.size(one.size))))) : null,
                 bad.length ? cm.node("p", {}, "These stay:") : null,
                 bad.length ? list("", ...bad.map((group) => cm.node("li", {}, path(group.name), cm.node("span", {class: "cm-quiet"}, group.problem)))) : null,
@@ -134,7 +135,12 @@
         return cm.node("div", {class: "cm-sets"}, ...(plan.sets || []).map((set) => cm.node("fieldset", {class: "cm-set"},
             cm.node("legend", {}, cm.plural(set.copies.length, "copy", "copies") + " of " + cm.size(set.size) + ": keep"),
             ...set.copies.map((copy) => {
-                const radio = cm.node("input", {type: "radio", name: "cm_keep_" + set.sha256, value: copy.id, onchange: () => { keep[set.sha256] = copy.id; make(); }});
+                const radio = cm.node("input", {type: "radio", name: "cm_keep_" + set.sha256, value: copy.id, onchange: async () => {
+                    keep[set.sha256] = copy.id;
+                    await make();
+                    const again = document.querySelector('input[name="cm_keep_' + set.sha256 + '"]:checked');  // it was drawn anew
+                    if (again) { again.focus(); }
+                }});
                 radio.checked = copy.id === set.keep;
                 return cm.node("label", {class: "cm-copy"}, radio, path(copy.path), copy.id === set.loaded ? cm.node("small", {}, "the WebUI loads this one") : null);
             }))));

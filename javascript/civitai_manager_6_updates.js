@@ -23,7 +23,7 @@
     const list = cm.node("ul", {class: "cm-list cm-offers"});
     const more = cm.node("button", {type: "button", class: "cm-action", hidden: true, onclick: () => read(items.length)}, "Show more");
     const nothing = cm.node("p", {class: "cm-quiet", hidden: true});
-    const bar = cm.node("div", {class: "cm-row"}, cm.node("label", {class: "cm-choice-all"}, all, "All"), go, cm.node("label", {title: "Some files may run programs of their makers"}, trust, " Files that may hold programs too"));
+    const bar = cm.node("div", {class: "cm-row"}, cm.node("label", {class: "cm-choice-all"}, all, "All"), go, cm.node("label", {title: "Pickle files can run programs when they are loaded"}, trust, " I trust their creators: also files that can run programs"));
     cm.updates = cm.node("div", {class: "cm-updates cm-page-view"}, cm.node("section", {class: "cm-part", "aria-label": "Updates"}, cm.node("h3", {}, "Updates"),
         cm.node("p", {class: "cm-quiet"}, "One question to Civitai answers for a hundred models. An update fetches and verifies the new file first; only then the old one is kept or goes to the trash, as the settings say."),
         cm.node("div", {class: "cm-row"}, check, asked), told, cm.jobLine(["updates"], renew), cm.jobLine(["update"], renew), bar, nothing, list, more));
@@ -44,8 +44,10 @@
             drawBar();
         }});
         box.checked = chosen.has(item.model_id);
-        const follow = cm.node("select", {class: "cm-input", "aria-label": "Which updates of " + item.name + " to follow"}, ...FOLLOW.map(([value, text]) => cm.node("option", {value: value}, text)));
-        follow.value = item.follow || "any";
+        const follow = cm.node("select", {class: "cm-input", "aria-label": "Which updates of " + item.name + " to follow"}, 
+            // where the list does not tell what is followed now, nothing is claimed
+            ...(item.follow ? [] : [cm.node("option", {value: "", disabled: true}, "Which updates…")]), ...FOLLOW.map(([value, text]) => cm.node("option", {value: value}, text)));
+        follow.value = item.follow || "";
         follow.addEventListener("change", () => edit([item.model_id], {follow: follow.value}));
         const ignore = cm.node("button", {type: "button", class: "cm-link", onclick: () => cm.press(ignore, told, () => cm.post("models/" + item.model_id + "/ignore", {versions: [offered.version_id]})).then(renew)}, "Ignore this version");
         const pin = item.here.version_id ? cm.node("button", {type: "button", class: "cm-link", title: "Stay with the version that is here", onclick: () => edit([item.model_id], {pinned: item.here.version_id})}, "Stay with " + (item.here.name || "this one")) : null;
@@ -83,8 +85,9 @@
             const same = JSON.stringify(next) === JSON.stringify(items);
             [items, total] = [next, answer.total];
             for (const id of [...chosen]) { if (!items.some((item) => item.model_id === id && item.newest)) { chosen.delete(id); } }
-            asked.replaceChildren(answer.asked ? "Last checked " : "Not checked yet", answer.asked ? cm.moment(answer.asked) : "");
-            cm.text(nothing, answer.asked ? "Everything here is the newest, as far as Civitai was asked." : "Check once, and what is newer is listed here.");
+            const {newest, never} = answer.asked;
+            asked.replaceChildren(...(newest ? ["Last checked ", cm.moment(newest), never ? "; " + cm.plural(never, "model") + " never" : ""] : ["Not checked yet"]));
+            cm.text(nothing, newest ? "Everything here is the newest, as far as Civitai was asked." : "Check once, and what is newer is listed here.");
             nothing.hidden = total > 0;
             if (!same || !total) { draw(); }
         } catch (error) {

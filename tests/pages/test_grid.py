@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from demo.specials import SPECIAL
+from tests.hostapp.harness import ROOT
 from tests.pages import steps
 
 MANY = 10_000
@@ -93,16 +94,17 @@ def test_our_scripts_may_be_loaded_twice(app: Any, browser: Any) -> None:
     page = browser.open(app.url)
     page.wait_for_selector(".cm-tray")
     page.evaluate(
-        """async () => {
-        for (const name of ["1_core", "2_jobs", "3_tray", "4_grid", "5_panel", "6_page"]) {
+        """async names => {
+        for (const name of names) {
             await new Promise((done) => {
                 const tag = document.createElement("script");
-                tag.src = window.civitaiManager.base() + "assets/civitai_manager_" + name + ".js?again";
+                tag.src = window.civitaiManager.base() + "assets/" + name + "?again";
                 tag.onload = done;
                 document.head.append(tag);
             });
         }
-    }"""
+    }""",
+        sorted(path.name for path in (ROOT / "javascript").glob("*.js")),
     )
     steps.settled(page)
     assert page.locator(".cm-tray").count() == page.locator(".cm-gridbox").count() == page.locator(".cm-views").count() == 1

@@ -127,9 +127,11 @@ def test_head_and_loader_name_the_same_files() -> None:
 def test_choices_travel_as_text() -> None:
     assert Request.read("p4ge:7:12") == Request("p4ge", 7, 12, 0)
     assert Request.read("p4ge:7:12:34") == Request("p4ge", 7, 12, 34)
+    assert Request.read("p4ge:7:-12") == Request("p4ge", 7, -12, 0)  # a file that is only here
     for broken in ("", None, "x", "x:1", "x:1:y", ":1:2", "x:-1:2", "x:1:2:3:4", "x:²:2"):
         assert Request.read(broken) == Request()
     assert Chosen.read(str(Chosen(1, 2, 3))) == Chosen(1, 2, 3)
+    assert Chosen.read(str(Chosen(-5))) == Chosen(-5)
     for broken in ("", None, "1:2", "a:b:c", "1:2:3:4"):
         assert Chosen.read(broken) == Chosen()
 

@@ -14,9 +14,9 @@ from . import render
 SCANS = {"Success": "scan: clean", "Danger": "scan: DANGER", "Error": "scan failed", "Pending": "not scanned yet", "": "not scanned"}
 
 
-def _number(text: str) -> bool:
-    """Entries of files that are only here have ids below zero."""
-    return text.removeprefix("-").isdecimal()
+def _numbers(texts: list[str], model: int) -> bool:
+    """Whether these are numbers. Only the model's, at this place, may be below zero: such are entries of files that are only here."""
+    return all((text.removeprefix("-") if place == model else text).isdecimal() for place, text in enumerate(texts))
 
 
 class Chosen(NamedTuple):
@@ -29,7 +29,7 @@ class Chosen(NamedTuple):
     @classmethod
     def read(cls, text: str | None) -> Chosen:
         numbers = (text or "").split(":")
-        return cls(*map(int, numbers)) if len(numbers) == 3 and all(map(_number, numbers)) else cls()
+        return cls(*map(int, numbers)) if len(numbers) == 3 and _numbers(numbers, model=0) else cls()
 
     def __str__(self) -> str:
         return f"{self.model_id}:{self.version_id}:{self.file_id}"
@@ -46,7 +46,7 @@ class Request(NamedTuple):
     @classmethod
     def read(cls, text: str | None) -> Request:
         page, *numbers = (text or "").split(":")
-        if not page or len(numbers) not in (2, 3) or not all(map(_number, numbers)):
+        if not page or len(numbers) not in (2, 3) or not _numbers(numbers, model=1):
             return cls()
         return cls(page[:40], *map(int, numbers))
 
