@@ -119,9 +119,10 @@ def test_what_is_kept_outlives_the_page(own_app: Any, browser: Any) -> None:
     page, _ = opened(browser, app)
     app.kill()
     lost(page)
-    steps.register(page, str(pressed))
+    steps.register(page, f"https://civitai.com/models/{pressed}?token=abcdef0123456789")
     drop(page, str(dropped))
     page.wait_for_selector(".cm-connection:has-text('2 kept')")
+    assert "abcdef0123456789" not in page.evaluate("JSON.stringify(window.sessionStorage)"), "a key in a pasted link is not stored"
     page.goto("about:blank")
     app.start()
     page.goto(app.url)
