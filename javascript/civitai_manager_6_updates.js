@@ -45,9 +45,8 @@
         }});
         box.checked = chosen.has(item.model_id);
         const follow = cm.node("select", {class: "cm-input", "aria-label": "Which updates of " + item.name + " to follow"}, 
-            // where the list does not tell what is followed now, nothing is claimed
-            ...(item.follow ? [] : [cm.node("option", {value: "", disabled: true}, "Which updates…")]), ...FOLLOW.map(([value, text]) => cm.node("option", {value: value}, text)));
-        follow.value = item.follow || "";
+            ...FOLLOW.map(([value, text]) => cm.node("option", {value: value}, text)));
+        follow.value = item.follow;
         follow.addEventListener("change", () => edit([item.model_id], {follow: follow.value}));
         const ignore = cm.node("button", {type: "button", class: "cm-link", onclick: () => cm.press(ignore, told, () => cm.post("models/" + item.model_id + "/ignore", {versions: [offered.version_id]})).then(renew)}, "Ignore this version");
         const pin = item.here.version_id ? cm.node("button", {type: "button", class: "cm-link", title: "Stay with the version that is here", onclick: () => edit([item.model_id], {pinned: item.here.version_id})}, "Stay with " + (item.here.name || "this one")) : null;

@@ -156,7 +156,7 @@ def _told(services: Services, offer: Offer) -> dict[str, Any]:
     first = free[0] if free else early[0]
     return {
         "model_id": offer.model_id, "name": offer.name, "type": offer.type, "creator": offer.creator, "thumbnail": offer.thumbnail,
-        "level": offer.level, "checked": offer.checked, "here": {"version_id": first.follows, "name": first.follows_name},
+        "level": offer.level, "follow": offer.follow, "checked": offer.checked, "here": {"version_id": first.follows, "name": first.follows_name},
         "newest": _version(free[0], versions) if free else None, "early": _version(early[0], versions) if early else None,
         "count": len(offer.versions),
     }  # fmt: skip
