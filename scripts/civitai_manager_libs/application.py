@@ -31,7 +31,7 @@ from .actions import (
     verify,
     views,
 )  # fmt: skip
-from .actions.interchange import importing, manifest, restoring
+from .actions.interchange import describing, importing, manifest, restoring
 from .actions.organise import carrying, plans, undoing
 from .actions.services import Services
 from .catalog.database import Database
@@ -329,4 +329,9 @@ class Application:
         if row is None:
             raise NotFound(f"The model {model_id} is not registered.")
         if row["note"] != note.strip():
-            self.services.own.edit([model_id], {"note": note})
+            edit.start(self.services, [model_id], {"note": note}, (), ())
+
+    def describe(self, model_id: int | None) -> None:
+        """Bring the files beside a model's files up to date with what the person says."""
+        if model_id is not None:
+            describing.describe_again(self.services, model_id)

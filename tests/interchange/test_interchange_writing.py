@@ -56,6 +56,17 @@ def test_off_at_first(running: Any) -> None:
     assert not [ending for ending in ENDINGS if beside(path, ending).exists()] and beside(path, ".civitai.info").exists()
 
 
+def test_what_the_page_edits_reaches_the_card(writing: Any) -> None:
+    path = fetched(writing)
+    writing.set_note(CASE.model_id, "best at night")
+    assert "best at night" in load(beside(path, ".json"))["notes"]
+    writing.edit_models([CASE.model_id], {"weight": 0.7}, add_tags=["portrait"])
+    assert load(beside(path, ".json"))["preferred weight"] == 0.7 and "portrait" in load(beside(path, ".json"))["description"]
+    writing.own.add_words(CASE.model_id, name="night", words="moon, stars")
+    writing.describe(CASE.model_id)
+    assert "moon, stars" in load(beside(path, ".json"))["activation text"]
+
+
 def test_each_reads_back(writing: Any) -> None:
     path = fetched(writing)
     record = writing.services.files.at(path)

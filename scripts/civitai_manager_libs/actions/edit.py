@@ -1,4 +1,4 @@
-"""A person's edits of many models: a few at once, a whole library as a job."""
+"""A person's edits of many models: a few at once, more as a job. Each also goes into the files beside the models, for the WebUI's cards."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 from ..catalog.own import checked, tag_list
 from ..errors import BadValue, NotFound
 from ..jobs.context import Context
+from .interchange import describing
 from .services import Services
 
-AT_ONCE = 1_000  # models that are edited within a fraction of a second
-AT_A_TIME = 500
+AT_ONCE = 20  # models that are edited within a fraction of a second, the files beside them included
+AT_A_TIME = 20
 
 
 def start(
@@ -32,7 +33,7 @@ def start(
         items = [ids[place : place + AT_A_TIME] for place in range(0, len(ids), AT_A_TIME)]
         name = hashlib.sha256(json.dumps([ids, change]).encode()).hexdigest()
         return {"job": services.jobs.submit("edit", change, key=name, title=f"Edit {len(ids):,} models", items=items)}
-    changed = services.own.edit(ids, values, add_tags=add_tags, remove_tags=remove_tags)
+    changed = _change(services, ids, change)
     if not changed:
         raise NotFound("None of these models is in the library.", next_step="Reload the page.")
     return {"changed": changed}
@@ -45,7 +46,13 @@ def run(services: Services, context: Context) -> dict[str, Any]:
     for place, item in enumerate(items):
         if item.state == "queued":
             context.check()
-            changed = services.own.edit(item.params, change["values"], add_tags=change["add_tags"], remove_tags=change["remove_tags"])
-            context.item_done(item, {"changed": changed})
+            context.item_done(item, {"changed": _change(services, item.params, change)})
         context.update(done=place + 1, total=len(items))
     return {"changed": sum(item.result["changed"] for item in items)}
+
+
+def _change(services: Services, ids: list[int], change: Mapping[str, Any]) -> int:
+    changed = services.own.edit(ids, change["values"], add_tags=change["add_tags"], remove_tags=change["remove_tags"])
+    for model_id in ids:
+        describing.describe_again(services, model_id)
+    return changed

@@ -236,6 +236,12 @@ class OwnData:
             bump(db, "catalog")
         return int(made.lastrowid or 0)
 
+    def model_of_words(self, set_id: int) -> int | None:
+        """Whose set it is; None when there is no such set."""
+        with self._db.reading() as db:
+            row = db.execute("SELECT model_id FROM word_sets WHERE id = ?", (set_id,)).fetchone()
+        return row["model_id"] if row else None
+
     def change_words(self, set_id: int, **values: Any) -> None:
         """Set some of ``name``, ``words``, ``negative``, ``weight``, ``version_id``."""
         for name, value in values.items():

@@ -109,7 +109,9 @@ def _offer(db: sqlite3.Connection, row: sqlite3.Row, moment: str) -> Offer | Non
     ]  # fmt: skip
     if not newer:
         return None
-    return Offer(row["id"], row["name"], row["type"], row["creator"], row["thumbnail"], row["level"], row["checked"], row["newer"], row["follow"], newer)
+    return Offer(
+        row["id"], row["name"], row["type"], row["creator"], row["thumbnail"], row["level"], row["checked"], row["newer"], row["follow"], newer
+    )
 
 
 def _rows(db: sqlite3.Connection, columns: str, ids: list[int]) -> list[sqlite3.Row]:

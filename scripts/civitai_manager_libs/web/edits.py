@@ -128,6 +128,23 @@ def edit(application: Application, body: Edit) -> Any:
     return application.edit_models(body.ids, body.set, add_tags=body.add_tags, remove_tags=body.remove_tags, ticket=body.ticket)
 
 
+def reworded(act: Callable[..., Any]) -> Callable[..., Any]:
+    """Change a set of words, and then the files beside the model that it belongs to."""
+
+    def run(app: Application, body: Any, id: int) -> None:
+        model_id = app.own.model_of_words(id)
+        act(app.own, body, id)
+        app.describe(model_id)
+
+    return run
+
+
+def add_words(app: Application, body: Words, id: int) -> Any:
+    made = app.own.add_words(id, **body.given())
+    app.describe(id)
+    return {"id": made}
+
+
 # path below the prefix: the shape of its body, the most bytes of it, and what is done; "{id}" is handed over as a number
 EDITS: dict[str, tuple[type[Body], int, Callable[..., Any]]] = {
     "/models/edit": (Edit, SELECTED, edit),
@@ -136,10 +153,10 @@ EDITS: dict[str, tuple[type[Body], int, Callable[..., Any]]] = {
     "/scan": (Scan, LIMIT, lambda app, body: {"job": app.scan(body.folders, ticket=body.ticket)}),
     "/verify": (Check, SELECTED, lambda app, body: {"job": app.verify(body.ids, body.query[:400], ticket=body.ticket)}),
     "/models/{id}/ignore": (Ignore, LIMIT, lambda app, body, id: app.own.ignore(id, body.versions, body.ignored)),
-    "/models/{id}/words": (Words, LIMIT, lambda app, body, id: {"id": app.own.add_words(id, **body.given())}),
-    "/words/{id}": (ChangedWords, LIMIT, lambda app, body, id: app.own.change_words(id, **body.given())),
-    "/words/{id}/delete": (Nothing, LIMIT, lambda app, body, id: app.own.delete_words(id)),
-    "/words/{id}/move": (Before, LIMIT, lambda app, body, id: app.own.move_words(id, body.before)),
+    "/models/{id}/words": (Words, LIMIT, add_words),
+    "/words/{id}": (ChangedWords, LIMIT, reworded(lambda own, body, id: own.change_words(id, **body.given()))),
+    "/words/{id}/delete": (Nothing, LIMIT, reworded(lambda own, body, id: own.delete_words(id))),
+    "/words/{id}/move": (Before, LIMIT, reworded(lambda own, body, id: own.move_words(id, body.before))),
     "/collections": (NewCollection, LIMIT, lambda app, body: {"id": app.own.create_collection(body.name, body.note)}),
     "/collections/move": (Moved, LIMIT, lambda app, body: app.own.move_collections(body.ids, body.before)),
     "/collections/{id}": (ChangedCollection, LIMIT, lambda app, body, id: app.own.change_collection(id, **body.given())),
