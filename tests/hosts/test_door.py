@@ -112,7 +112,7 @@ def test_without_a_queue_and_below_a_path(tmp_path: Path, demo: Any, native: str
     with Webui(tmp_path, demo, arguments=["--no-gradio-queue", "--subpath", "sd"], environment=environment) as app:
         assert TAB in app.status()["tabs"]
         assert app.register("4100000")["state"] == "done"
-        assert not queued_start(app)
+        assert not has_bar(app)
         sections = app.get("/civitai-manager/diagnostics").json()["sections"]
         queue = next(section["rows"] for section in sections if section["title"] == "Queue")
         assert queue[0][:2] == ["queue", "off" if gr.__version__.startswith("3.") else "on"], "from gradio 4 on it cannot be off"
@@ -125,20 +125,19 @@ def test_the_bar_is_a_setting_of_the_next_start(tmp_path: Path, demo: Any) -> No
     file = app.data_dir / "settings.json"
     file.write_text('{"native_progress": true}')
     with app:
-        assert queued_start(app)
+        assert has_bar(app)
         file.write_text('{"native_progress": false}')
-        assert queued_start(app)
+        assert has_bar(app)
         app.reload()
-        assert not queued_start(app)
+        assert not has_bar(app)
         assert "***" not in app.log()
 
 
-def queued_start(app: Webui) -> bool:
-    """Whether registering goes through the host's queue."""
+def has_bar(app: Webui) -> bool:
+    """Whether something of ours is drawn through the host's queue when a registration was started."""
     config = events.page_config(app.url)
-    number = events.event(config, "cm_register")
-    found = next(one for index, one in enumerate(config["dependencies"]) if one.get("id", index) == number)
-    return found["queue"] is not False
+    place = next(one["id"] for one in config["components"] if one["props"].get("elem_id") == "cm_started")
+    return any(one["queue"] is not False and one["outputs"] == [place] for one in config["dependencies"])
 
 
 def test_without_a_page_nothing_is_started(tmp_path: Path, demo: Any) -> None:
