@@ -102,13 +102,13 @@ run() {
     printf '\n--- %s\n%s\n' "$label" "$(cat "$log")"
 }
 
-pages() { run "pages and hosts on $1" "$environments/$1/bin/python" -m pytest tests/pages tests/hosts -q -ra; }
+pages() { run "pages and hosts on $1" "$environments/$1/bin/python" -m pytest tests/pages tests/hosts -q -ra --durations=12; }
 
 everything_else() {
     local current="$environments/gradio-current/bin/python"
     run "ruff" "$current" -m ruff check .
     run "mypy" "$current" -m mypy
-    run "tests" "$current" -m pytest tests -q -ra --ignore=tests/pages --ignore=tests/hosts
+    run "tests" "$current" -m pytest tests -q -ra --durations=20 --ignore=tests/pages --ignore=tests/hosts
 }
 
 setup_all
