@@ -379,7 +379,7 @@ def _remote_pictures(services: Services, context: Context, ids: list[int]) -> st
                         return f"Some pictures could not be fetched: {problem}"
                     if (following := next(waiting, None)) is not None:
                         running.add(pool.submit(fetch, following))
-        except BaseException:
+        except BaseException:  # stopped or failed: raised again when no thread is left behind
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return ""

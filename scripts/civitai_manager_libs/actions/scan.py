@@ -236,7 +236,7 @@ class _Scan:
                         identify.ask(self.services, self.context, self.records, paths)
                         ask_at = time.monotonic() + patience
                         self.context.update(text="reading files")
-            except BaseException:
+            except BaseException:  # stopped or failed: raised again when what has arrived is kept
                 pool.shutdown(wait=True, cancel_futures=True)
                 for future, record in running.items():  # what has arrived meanwhile is kept
                     if future.done() and not future.cancelled() and future.exception() is None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from .folders import children
 from .sidecars.reading import beside
 
 log = logging.getLogger(__name__)
@@ -64,19 +65,14 @@ def iter_model_files(folders: Iterable[Path]) -> Iterator[Path]:
     while waiting:
         folder = waiting.pop()
         try:
-            status = folder.stat()
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(folder) as entries:
-                children = sorted(entries, key=lambda entry: entry.name)
+            found = children(folder, seen)
         except FileNotFoundError:
             continue
         except OSError as exc:
             log.warning("models: %s cannot be listed (%s)", folder, exc.strerror)
             continue
         below: list[Path] = []
-        for child in children:
+        for child in found:
             if child.name.startswith(".") or not _usable(child):
                 continue
             if child.is_dir():

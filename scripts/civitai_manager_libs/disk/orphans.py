@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from .folders import children
 from .local_models import PICTURES, SIDECAR_SUFFIXES, is_model_file
 from .sidecars import webui_json
 from .sidecars.reading import Unreadable
@@ -28,16 +29,11 @@ def folders(roots: Iterable[Path], excluded: Callable[[str, str], bool]) -> Iter
     while waiting:
         folder = waiting.pop()
         try:
-            status = folder.stat()
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(folder) as entries:
-                children = [(entry.name, entry.is_dir()) for entry in entries if _is_text(entry.name)]
+            found = [(entry.name, entry.is_dir()) for entry in children(folder, seen) if _is_text(entry.name)]
         except OSError:
             continue
-        yield folder, [name for name, _ in children]
-        below = [folder / name for name, is_folder in children if is_folder and not name.startswith(".")]
+        yield folder, [name for name, _ in found]
+        below = [folder / name for name, is_folder in found if is_folder and not name.startswith(".")]
         waiting += [path for path in below if not excluded(path.name, str(path))]
 
 

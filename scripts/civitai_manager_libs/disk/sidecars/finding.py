@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from .. import local_models
+from ..folders import children
 
 
 class Group(msgspec.Struct):
@@ -42,18 +43,13 @@ def groups(root: Path, suffixes: tuple[str, ...], only_beside_models: tuple[str,
     while waiting:
         folder = waiting.pop()
         try:
-            status = folder.stat()
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(folder) as entries:
-                children = sorted(entries, key=lambda entry: entry.name)
+            found = children(folder, seen)
         except OSError as exc:
             yield Refused(ascii(str(folder))[1:-1] if not _is_text(str(folder)) else str(folder), f"cannot be opened ({exc.strerror})")
             continue
         below: list[os.DirEntry[str]] = []
         names: list[os.DirEntry[str]] = []
-        for child in children:
+        for child in found:
             if child.name.startswith("."):
                 continue
             if not _is_text(child.name):
