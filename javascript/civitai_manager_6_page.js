@@ -20,7 +20,8 @@
     cm.on("outbox", drawMark);
 
     // -- views
-    const VIEWS = [["library", "Library"], ["updates", "Updates"], ["health", "Health"], ["settings", "Settings"], ["connection", "Connection"]];
+    const VIEWS = [["library", "Library"], ["civitai", "Civitai"], ["recipes", "Recipes"], ["updates", "Updates"], ["health", "Health"], ["settings", "Settings"], ["connection", "Connection"]]
+        .filter(([name]) => !["civitai", "recipes"].includes(name) || cm[name]);
     const navigation = cm.node("nav", {class: "cm-views", "aria-label": "Views"}, ...VIEWS.map(([name, text]) =>
         cm.node("button", {type: "button", class: "cm-view", "data-view": name, onclick: () => cm.show(name)}, text)));
     cm.show = function (name) {
@@ -139,7 +140,7 @@
             cm.mount("grid", cm.grid.node);
             cm.mount("tray", cm.tray);
             cm.mount("diagnostics", cm.diagnostics);
-            cm.show(cm.recall("view", "library"));
+            cm.show(VIEWS.some(([name]) => name === cm.recall("view", "library")) ? cm.recall("view", "library") : "library");
             if (window.ResizeObserver) { new ResizeObserver(() => fit()).observe(root); }
             cm.poll();
             restoreWhenReady(40);

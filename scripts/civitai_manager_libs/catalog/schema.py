@@ -260,5 +260,16 @@ CREATE INDEX journal_by_batch ON journal (batch, item, id);
 CREATE INDEX journal_planned ON journal (id) WHERE state = 'planned';
 """
 
-MIGRATIONS = (SCHEMA_1, SCHEMA_2)
+SCHEMA_3 = """
+-- Civitai's answers, kept so that they are shown at once
+
+-- followed creators and searches
+
+-- generation data of pictures, and pictures kept for offline
+
+-- recipes
+
+"""
+
+MIGRATIONS = (SCHEMA_1, SCHEMA_2, SCHEMA_3)
 """The n-th brings ``user_version`` n-1 to n."""

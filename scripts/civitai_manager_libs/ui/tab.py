@@ -121,6 +121,8 @@ def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIV
                 Panel(application).build(bind, ticket)
         with gr.Column(elem_id="cm_settings"):
             SettingsView(application, queueing).build(page, bind, ticket)
+        compat.html(mount("civitai", "Civitai"), "cm_civitai_view")
+        compat.html(mount("recipes", "Recipes"), "cm_recipes_view")
         compat.html(mount("updates", "Updates"), "cm_updates_view")
         compat.html(mount("health", "Health"), "cm_health_view")
         compat.html(mount("diagnostics", "Connection"), "cm_connection_view")
