@@ -14,7 +14,7 @@ import re
 import threading
 from typing import Any
 
-from . import build, files, seeds, specials
+from . import build, community, files, seeds, specials
 from .build import Json
 from .specials import MALICIOUS, SPECIAL, Case
 
@@ -132,11 +132,19 @@ class Catalogue:
 
     def image(self, number: int) -> tuple[Json, Json, Json] | None:
         """(model, version, image), or None."""
+        index, place = divmod(number - community.COMMUNITY_IMAGE, 1000)
+        if 0 <= index < self.count and place < community.count(index):
+            return community.picture(self._generated(index), place, self.seed)
         index, _ = divmod(number - build.GENERATED_IMAGE, 24)
         if not 0 <= index < self.count:
             return self._new_images.get(number) or self.fixed_images.get(number)
         model = self._generated(index)
         return next(((model, version, image) for version in model["modelVersions"] for image in version["images"] if image["id"] == number), None)
+
+    def community(self, model: Json) -> list[tuple[Json, Json, Json]]:
+        """What other people have made with a generated model: (model, version, image), the newest first."""
+        generated = 0 <= model["id"] - build.GENERATED_MODEL < self.count
+        return community.pictures(model, self.seed) if generated else []
 
     # Lists
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,7 @@ class Gate:
         return await self.spoiled(fault, scope, receive, noted)
 
     async def spoiled(self, fault: Fault, scope: Any, receive: Any, send: Any) -> None:
-        """The real answer, with control characters in it, cut off, or stalled."""
+        """The real answer, empty, with control characters in it, cut off, or stalled."""
         kept: list[Any] = []
 
         async def keep(message: Any) -> None:
@@ -101,6 +102,10 @@ class Gate:
 
         await self.app(scope, receive, keep)
         body = b"".join(message.get("body", b"") for message in kept[1:])
+        if fault.name == "empty_page":
+            found = json.loads(body)
+            empty = {**found, "items": [], "metadata": found.get("metadata", {}) if fault.get("cursor", False) else {}}
+            return await answer(empty)(scope, receive, send)
         if fault.name == "control_characters":
             body = re.sub(rb'":"(?=[^"])', b'":"\x01\t', body, count=20)
             kept[0]["headers"] = [pair for pair in kept[0]["headers"] if pair[0] != b"content-length"] + [

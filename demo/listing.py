@@ -9,11 +9,13 @@ from urllib.parse import urlencode
 
 from .build import Json, iso
 from .catalogue import Catalogue
+from .community import COMMUNITY_IMAGE, COMMUNITY_POST
 from .shapes import Shapes, post_of
 from .words import MODEL_TYPES
 
 YES, NO = ("true", "1", "yes", "on", "y", "enabled"), ("false", "0", "no", "off", "n", "disabled")
 SORTS = ("Highest Rated", "Most Downloaded", "Most Liked", "Most Discussed", "Most Collected", "Most Images", "Newest", "Oldest")
+IMAGE_SORTS = ("Most Reactions", "Most Comments", "Most Collected", "Newest", "Oldest", "Random")
 PERIODS = ("AllTime", "Year", "Month", "Week", "Day")
 PERIOD_DAYS = {"Year": 365, "Month": 31, "Week": 7, "Day": 1}
 TOO_MANY = "You've requested too many pages, please use cursors instead"
@@ -223,9 +225,16 @@ class Lister:
         flat = query.flag("flatMeta")
         meta = "none" if not query.flag("withMeta") else "flat" if (flat if flat is not None else not database) else "nested"
         mask, kind = self._mask(query), query.one("type")
+        sort = query.choice("sort", IMAGE_SORTS, "Most Reactions")
+        if sort == "Random" and query.one("collectionId") is None:
+            raise Bad(400, {"error": "Random sort requires a collectionId"})
+        since = iso(PERIOD_DAYS[period]) if (period := query.choice("period", PERIODS, "AllTime")) in PERIOD_DAYS else ""
         rows = [row for row in self._pictures(wanted, query.one("username")) if row[2]["nsfwLevel"] & mask and (not kind or row[2]["type"] == kind)]
-        if database:
+        rows = [row for row in rows if str(row[2].get("_created") or row[1]["_created"]) >= since]
+        if database:  # there the sorts by reactions fall back to this one
             rows.sort(key=lambda row: -row[2]["id"])
+        elif sort in ("Newest", "Oldest"):
+            rows.sort(key=lambda row: str(row[2].get("_created") or row[1]["_created"]), reverse=sort == "Newest")
         cursor = query.one("cursor")
         if cursor is not None and not cursor.replace("|", "").isdigit():
             raise Bad(400, {"message": "Invalid cursor"})
@@ -259,8 +268,13 @@ class Lister:
             one = self.catalogue.image(wanted["imageId"])
             return [one] if one and one[0]["_found"] and not one[0]["poi"] else []
         version = wanted["modelVersionId"]
-        if wanted["postId"] is not None:
-            version = wanted["postId"] - post_of(0)
+        post = wanted["postId"]
+        if post is not None and post >= COMMUNITY_POST:
+            index, place = divmod(post - COMMUNITY_POST, 1000)
+            shared = (self.catalogue.image(COMMUNITY_IMAGE + index * 1000 + place * 3 + at) for at in range(3))
+            return [row for row in shared if row]
+        if post is not None:
+            version = post - post_of(0)
         if version is not None:
             found = self.catalogue.version(version)
             models = [found[0]] if found else []
@@ -268,15 +282,9 @@ class Lister:
             models = [model for model in [self.catalogue.model(wanted["modelId"])] if model]
         else:
             models = [model for entry in self.catalogue.index[:200] if (model := self.catalogue.model(entry["id"]))]
-        rows = [
-            (model, one, image)
-            for model in models
-            for one in model["modelVersions"]
-            for image in one["images"]
-            if version is None or one["id"] == version
-        ]
-        return [
-            row
-            for row in rows
-            if not row[2]["poi"] and not row[0]["poi"] and (not username or str((row[0]["creator"] or {}).get("username")) == username)
-        ]
+        rows = [(model, one, image) for model in models for one in model["modelVersions"] for image in one["images"]]
+        if post is None and (version is not None or wanted["modelId"] is not None):
+            rows += [row for model in models for row in self.catalogue.community(model)]
+        rows = [row for row in rows if version is None or row[1]["id"] == version]
+        shown = [row for row in rows if not row[2]["poi"] and not row[0]["poi"]]
+        return [row for row in shown if not username or str(row[2].get("_username", (row[0]["creator"] or {}).get("username"))) == username]

@@ -199,10 +199,11 @@ class Shapes:
         return {
             "id": image["id"], "url": self.image_url(image, uuid(image["id"])), "hash": image["hash"], "width": image["width"],
             "height": image["height"],
-            "nsfwLevel": NAMED_LEVELS[level], "type": image["type"], "nsfw": level > 1, "browsingLevel": level, "createdAt": version["_created"],
-            "postId": post_of(version["id"]),
+            "nsfwLevel": NAMED_LEVELS[level], "type": image["type"], "nsfw": level > 1, "browsingLevel": level,
+            "createdAt": image.get("_created") or version["_created"], "postId": image.get("_post") or post_of(version["id"]),
             "stats": {"cryCount": 0, "laughCount": 2, "likeCount": 9, "dislikeCount": 0, "heartCount": 4, "commentCount": 1}, "meta": found,
-            "username": (model["creator"] or {}).get("username"), "baseModel": version["baseModel"], "modelVersionIds": [version["id"]],
+            "username": image["_username"] if "_username" in image else (model["creator"] or {}).get("username"), "baseModel": version["baseModel"],
+            "modelVersionIds": [version["id"]],
         }  # fmt: skip
 
 

@@ -315,13 +315,36 @@ def test_images(demo: DemoServer) -> None:
     assert set(nested["items"][0]["meta"]) == {"id", "meta"}
     version = plain["items"][0]["modelVersionIds"][0]
     flat = [item["meta"] for item in api(demo, f"/images?modelVersionId={version}&withMeta=true")["items"] if item["meta"]]
-    assert all("prompt" in meta for meta in flat)
+    assert all("prompt" in meta or "comfy" in meta for meta in flat)
     one = api(demo, f"/images?imageId={plain['items'][0]['id']}")["items"]
     assert len(one) == 1 and api(demo, f"/images?postId={one[0]['postId']}")["items"]
     assert api(demo, f"/images?modelId={SPECIAL['adult'].model_id}")["items"] == []
     assert len(api(demo, f"/images?modelId={SPECIAL['adult'].model_id}&browsingLevel=31")["items"]) == 1
     page = api(demo, "/images?limit=3")
     assert "|" in page["metadata"]["nextCursor"] and len(json.loads(get(demo, page["metadata"]["nextPage"]).content)["items"]) == 3
+
+
+def test_the_communitys_pictures(demo: DemoServer) -> None:
+    model, found, cursor = build.GENERATED_MODEL, [], ""
+    while True:  # by model: numbers as cursors
+        page = api(demo, f"/images?modelId={model}&withMeta=true&browsingLevel=31&limit=200&cursor={cursor}" if cursor else
+                   f"/images?modelId={model}&withMeta=true&browsingLevel=31&limit=200")  # fmt: skip
+        found += page["items"]
+        cursor = page["metadata"].get("nextCursor", "")
+        if not cursor:
+            break
+        assert cursor.isdigit()
+    ids = [item["id"] for item in found]
+    assert len(ids) == len(set(ids)) > 500 and ids == sorted(ids, reverse=True)
+    assert {item["browsingLevel"] for item in found} == {1, 2, 4, 8, 16} and {item["type"] for item in found} == {"image", "video"}
+    version = api(demo, f"/models/{model}")["modelVersions"][0]["id"]
+    oldest = api(demo, f"/images?modelVersionId={version}&sort=Oldest&browsingLevel=31&limit=5")
+    assert "|" in oldest["metadata"]["nextCursor"]
+    assert [item["createdAt"] for item in oldest["items"]] == sorted(item["createdAt"] for item in oldest["items"])
+    assert len(api(demo, f"/images?modelVersionId={version}&period=Day&browsingLevel=31")["items"]) < 30
+    demo.fault("empty_page", path="/images", cursor=True, times=1)
+    empty = api(demo, f"/images?modelId={model}")
+    assert empty["items"] == [] and empty["metadata"]["nextCursor"]
 
 
 def test_small_endpoints(demo: DemoServer) -> None:
