@@ -10,7 +10,7 @@
     const NAMES = {1: "PG", 2: "PG-13", 4: "R", 8: "X", 16: "XXX"};
     const saved = cm.recall("marks", {}, true) || {};
     const setting = {limit: LEVELS.some(([value]) => value === saved.limit) ? saved.limit : 2, above: saved.above === "hide" ? "hide" : "blur"};
-    const revealed = new Set();     // models whose picture was pressed, until the page is loaded anew
+    const revealed = new Set();     // what was pressed, until the page is loaded anew: models by id, other pictures by a name such as "image:5"
 
     // The strictest of some bits; what is unrated, or blocked on Civitai, counts as the strictest.
     function highest(bits) {
@@ -26,10 +26,10 @@
         word: (bits) => !(Number(bits) & 31) ? "Not rated" : "Rated " + NAMES[highest(bits)],
         // Of a card's picture: the person's own mark of the model goes before what Civitai says of the picture.
         level: (item) => item.level !== item.nsfw_level ? item.level : item.thumbnail_level || item.level,
-        sees: (id, bits) => shows(bits) || revealed.has(Number(id)),
+        sees: (id, bits) => shows(bits) || revealed.has(String(id)),
         hide: () => setting.above === "hide" && setting.limit !== 31 ? setting.limit : 0,
         clear: (node) => node.classList.add("cm-clear"),
-        reveal: (id) => { revealed.add(Number(id)); cm.emit("marks"); },
+        reveal: (id) => { revealed.add(String(id)); cm.emit("marks"); },
         // The picture of a model, before it gets an address; pressing it shows it, here and on its card.
         picture: function (node, bits, id) {
             const judge = () => {
