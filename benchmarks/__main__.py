@@ -62,6 +62,9 @@ class FolderHost:
     def refresh(self, kinds: set[str]) -> None:
         pass
 
+    def language(self) -> str:
+        return ""
+
     def known_sha256(self, path: Path, kind: str) -> str:
         return ""
 

@@ -75,10 +75,11 @@
         }
         return node;
     };
-    cm.text = function (node, text) { if (node.textContent !== text) { node.textContent = text; } };
+    // Both compare English with English, so that a text that is shown in another language stays until it is another text.
+    cm.text = function (node, text) { if (cm.words.text(node) !== text) { node.textContent = text; } };
     cm.attribute = function (node, name, value) {
         if (value === null || value === undefined) { node.removeAttribute(name); }
-        else if (node.getAttribute(name) !== String(value)) { node.setAttribute(name, String(value)); }
+        else if (cm.words.attribute(node, name) !== String(value)) { node.setAttribute(name, String(value)); }
     };
 
     const ICONS = {
@@ -182,5 +183,6 @@
         }
     };
     cm.root = () => document.getElementById("civitai_manager");
+    cm.words.load();
     cm.app = () => (typeof window.gradioApp === "function" ? window.gradioApp() : document);
 })();

@@ -131,6 +131,7 @@
         if (!root) { return; }
         if (root !== known) {
             known = root;
+            cm.words.watch(root);
             root.classList.add("cm-ready");
             watchDrop(root);
             watchClicks(root);
@@ -145,6 +146,7 @@
             cm.poll();
             restoreWhenReady(40);
         }
+        for (const toasts of document.querySelectorAll(".toast-wrap")) { cm.words.watch(toasts); }  // gradio says there what our handlers refuse
         if (veil.parentNode !== root) { root.append(veil); }
         cm.mountAll();
         cm.answered();

@@ -37,6 +37,9 @@ class FolderHost:
     def refresh(self, kinds: set[str]) -> None:
         self.refreshed.append(kinds)
 
+    def language(self) -> str:
+        return ""
+
     def known_sha256(self, path: Path, kind: str) -> str:
         known = self.hashes.get(str(path))
         return known[0] if known and known[1] == path.stat().st_mtime_ns else ""

@@ -20,6 +20,10 @@ class Host(Protocol):
         """For people and logs, with the version: ``"AUTOMATIC1111 v1.10.1"``, ``"standalone"``."""
         ...
 
+    def language(self) -> str:
+        """The localisation that the host's page is shown in, by its file's name (``zh_TW``), or "" when it has none. Never raises."""
+        ...
+
     def folders(self) -> dict[str, list[Path]]:
         """Absolute folders by kind, the one for new files first. Every kind of ``FOLDER_KINDS`` is there; a folder may not exist yet."""
         ...

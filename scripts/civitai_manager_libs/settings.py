@@ -110,6 +110,15 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         ),
     ] = False
 
+    language: Annotated[
+        str,
+        about(
+            "The language of this tab: auto follows the WebUI's own localization, else the browser; or en, zh_TW, zh_CN, ja_JP, ko_KR, de_DE. "
+            "Seen when the page is loaded again.",
+            pattern=r"^(auto|[a-z]{2,3}(_[A-Z]{2})?)$",
+        ),
+    ] = "auto"
+
     def __repr__(self) -> str:
         """Without the secrets: this may come into a log or a traceback."""
         shown = {name: "***" if name in SECRETS and getattr(self, name) else getattr(self, name) for name in self.__struct_fields__}

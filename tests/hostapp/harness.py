@@ -59,7 +59,7 @@ def copy_extension(folder: Path) -> Path:
     """What a user has after "Install from URL": the files that the host reads, at ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     ignore = shutil.ignore_patterns("__pycache__")
-    for name in ("scripts", "javascript"):
+    for name in ("scripts", "javascript", "localizations"):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=ignore, dirs_exist_ok=True)
     for name in ("install.py", "preload.py", "requirements.txt", "style.css"):

@@ -34,6 +34,9 @@ class StandaloneHost:
         self._settings = settings
         self._data_dir = Path(data_dir)
 
+    def language(self) -> str:
+        return ""
+
     def folders(self) -> dict[str, list[Path]]:
         chosen = self._settings.current.models_dir
         return default_folders(Path(chosen).expanduser() if chosen else self._data_dir)

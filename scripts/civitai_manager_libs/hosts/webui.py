@@ -104,6 +104,10 @@ class WebuiHost:
         known = getattr(loaded("installer"), "version", None)
         return str(known.get("hash") or "") if isinstance(known, dict) else ""
 
+    def language(self) -> str:
+        chosen = self._opt("localization")
+        return chosen if isinstance(chosen, str) and chosen != "None" else ""
+
     def data_path(self) -> Path:
         """The host's own folder. Some hosts serve everything below it, so no secret may be there."""
         paths = loaded("modules.paths_internal") or loaded("modules.paths") or self._shared()

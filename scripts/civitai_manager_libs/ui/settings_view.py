@@ -27,6 +27,7 @@ GROUPS = {
     "Scan": ("scan_folders", "scan_exclude", "hash_threads"),
     "Files": ("own_trash", "after_update"),
     "Interchange": ("write_browser_plus", "write_lora_manager", "write_stability_matrix", "write_civbrowser"),
+    "Page": ("language",),
     "Connection": ("proxy", "http_timeout", "download_timeout", "http_retry_delay", "repair_host_queue", "native_progress"),
 }
 TITLES = {"write_browser_plus": "Browser+ and Neo", "write_lora_manager": "Lora Manager", "write_stability_matrix": "StabilityMatrix",

@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from ..catalog.models import Wanted
 from ..errors import NotFound, UsageError
-from . import access, edits, organise
+from . import access, edits, organise, words
 from .replies import LIMIT, answer, body_of, failure, refused
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def add(
         ("POST", "/reach", routes.reach),
         ("POST", "/models/{model_id}/thumbnail", routes.choose_thumbnail),
     ]
-    table += [*edits.routes(application), *organise.routes(application)]
+    table += [*edits.routes(application), *organise.routes(application), *words.routes(application)]
     for method, path, endpoint in table:
         app.add_api_route(
             PREFIX + path, endpoint, methods=[method], dependencies=list(dependencies or ()), include_in_schema=False, response_model=None
