@@ -90,6 +90,7 @@
         trash: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13", fresh: "M12 20V5M5 12l7-7 7 7", eye: "M2 12c5-8 15-8 20 0-5 8-15 8-20 0zM12 10a2 2 0 1 0 .01 0",
         veil: "M2 12c5-8 15-8 20 0-5 8-15 8-20 0zM4 4l16 16", clock: "M12 4a8 8 0 1 0 .01 0M12 8v5l3 2", absent: "M5 3h9l5 5v13H5zM9 12l6 6M15 12l-6 6",
         here: "M3 5h18v11H3zM8 20h8M12 16v4", away: "M5 17h13a4 4 0 0 0 0-8 6 6 0 0 0-11-1 5 5 0 0 0-2 9zM4 4l16 16", keep: "M6 3h12v18l-6-5-6 5z",
+        pencil: "M4 20l1-5L16 4l4 4L9 19zM13 7l4 4",
     };
     const FILLED = new Set(["pause", "play"]);
     cm.icon = function (name) {

@@ -111,13 +111,6 @@
         const made = await send("collections", {name: name});
         if (made) { newCollection.value = ""; newCollection.hidden = true; await send("collections/" + made.id + "/add", {ids: [id]}); }
     });
-    const sets = cm.node("div", {class: "cm-word-sets"});
-    const setName = cm.node("input", {class: "cm-input", "aria-label": "Name of the word set", placeholder: "Name, such as: portrait"});
-    const setWords = cm.node("textarea", {class: "cm-input cm-words", rows: 2, "aria-label": "Words of the set", placeholder: "Words, with commas between"});
-    const addSet = cm.node("button", {type: "button", class: "cm-action", onclick: async () => {
-        if (!setWords.value.trim()) { setWords.focus(); return; }
-        if (await send("models/" + model + "/words", {words: setWords.value, name: setName.value})) { setName.value = setWords.value = ""; }
-    }}, "Keep as a set");
     const files = cm.node("ul", {class: "cm-list cm-own-files"});
     function onEnter(field, done) { field.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); event.stopPropagation(); done(); } }); }
     const chip = (text, remove, label) => cm.node("span", {class: "cm-chip cm-own-chip"}, text, cm.button("cross", label, remove));
@@ -125,7 +118,7 @@
 
     const body = cm.node("div", {class: "cm-own-body", hidden: true}, cm.node("div", {class: "cm-row"}, heart, rating), said,
         part("Your tags", tags, tag, known), part("Collections", collections, collection, newCollection),
-        part("For prompts", cm.node("div", {class: "cm-pair"}, weightField), negativeField, sets, cm.node("details", {}, cm.node("summary", {}, "Add a word set"), cm.node("div", {class: "cm-set-form"}, setName, setWords, addSet))),
+        part("For prompts", cm.node("div", {class: "cm-pair"}, weightField), negativeField, cm.wordSets.node),
         part("Updates and content", cm.node("div", {class: "cm-pair"}, ...[["Updates", follow], ["Stay with", pinned], ["Mature content", level]].map(([text, node]) => cm.node("label", {class: "cm-field"}, cm.node("span", {}, text), node)))),
         part("Files here", files));
     cm.own = cm.node("div", {class: "cm-own"}, body);
@@ -153,8 +146,7 @@
         put(negative, view.negative);
         tags.replaceChildren(...view.own_tags.map((name) => chip(name, () => edit(model, {}, {remove_tags: [name]}), "Remove the tag " + name)));
         collections.replaceChildren(...view.collections.map((one) => chip(one.name, () => send("collections/" + one.id + "/remove", {ids: [model]}), "Take out of " + one.name)));
-        sets.replaceChildren(...view.word_sets.map((one) => cm.node("div", {class: "cm-word-set"}, cm.node("b", {}, one.name || "Words"), cm.node("span", {}, one.words), copy(one.words, "Copy the words" + (one.name ? " of " + one.name : "")),
-            cm.button("cross", "Remove this set", () => send("words/" + one.id + "/delete", {})))));
+        cm.wordSets.show(view, send);
         files.replaceChildren(...(view.files.length ? view.files.map(fileRow) : [cm.node("li", {class: "cm-quiet"}, "None.")]));
         body.hidden = false;
     }

@@ -31,7 +31,7 @@ from .actions import (
     verify,
     views,
 )  # fmt: skip
-from .actions.interchange import describing, importing, manifest, restoring
+from .actions.interchange import describing, fetching, importing, manifest, restoring
 from .actions.organise import carrying, plans, undoing
 from .actions.services import Services
 from .catalog.database import Database
@@ -84,7 +84,7 @@ class Application:
         jobs.add_kind("thumbnail", Kind("library", partial(thumbnails.run, services)))
         jobs.add_kind("import", Kind("library", partial(importing.run, services)))
         jobs.add_kind("import_library", Kind("library", partial(restoring.run, services)))
-        jobs.add_kind("restore", Kind("restore", partial(restoring.restore, services)))
+        jobs.add_kind("restore", Kind("restore", partial(fetching.restore, services)))
         jobs.add_kind("export", Kind("library", partial(manifest.run_export, services)))
         jobs.add_kind("scan", Kind("disk", partial(scan.run, services)))
         jobs.add_kind("verify", Kind("disk", partial(verify.run, services)))

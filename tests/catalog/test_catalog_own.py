@@ -183,6 +183,7 @@ def test_a_forgotten_model_leaves_its_collections(own: OwnData, models: Models) 
 def test_word_sets(own: OwnData, models: Models) -> None:
     one = own.add_words(1, "zinnia, garden", name="flowers", weight=0.7, version_id=11)
     two = own.add_words(1, "night", negative="daylight")
+    assert own.add_words(1, "night", negative="daylight") == two, "the same request again"
     own.change_words(one, words="zinnia", weight=None)
     assert own.of(1)["word_sets"] == [
         {"id": one, "version_id": 11, "name": "flowers", "words": "zinnia", "negative": "", "weight": None},

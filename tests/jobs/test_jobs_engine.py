@@ -447,7 +447,7 @@ def test_an_engine_closed_by_another_thread_lets_its_lock_go(house: House) -> No
     engine = house.engine(work=lambda context: None)
     path = house.folder / "engines" / f"{engine.board.boot}.lock"
     assert path.exists() or sys.platform == "win32"
-    held = engine._alive
+    held = engine._owners._alive
     assert held is not None and held.is_locked
     closer = threading.Thread(target=engine.close)
     closer.start()

@@ -358,11 +358,11 @@ def test_work_of_another_process_does_not_look_livelier_than_it_is(engine: Engin
     from civitai_manager_libs.jobs.store import new_record
 
     record = new_record(JOB, "work", "work:else", "Work elsewhere", {}, "another")
-    with engine._locks.joinpath("another.lock").open("w"):
+    with engine._owners._locks.joinpath("another.lock").open("w"):
         pass
     from filelock import FileLock
 
-    with FileLock(str(engine._locks / "another.lock")):  # it lives, and says nothing
+    with FileLock(str(engine._owners._locks / "another.lock")):  # it lives, and says nothing
         other.create(record, [])
         other.change(JOB, state="running", progress={"done": 1, "text": "no byte for 30 s", "quiet": 30.0})
         view = until(lambda: engine.view(JOB).elsewhere and engine.view(JOB).quiet > 31 and engine.view(JOB), 15)

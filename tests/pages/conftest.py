@@ -15,6 +15,13 @@ from tests.hostapp.harness import Browser, Process, Standalone, Webui
 IN_HOST = int(gr.__version__.split(".")[0]) < 5
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is marked "once" touches nothing that gradio draws: it is driven on the current gradio only."""
+    for item in items:
+        if IN_HOST and item.get_closest_marker("once"):
+            item.add_marker(pytest.mark.skip(reason="driven on the current gradio: nothing of it is gradio's"))
+
+
 @pytest.fixture(scope="session")
 def demo() -> Iterator[DemoServer]:
     with DemoServer(models=24, seed=1) as server:

@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,12 @@ from ..errors import UsageError
 from ..jobs.context import Context
 from ..transfer.partial import Part
 from . import identify, reconcile
+from .ledger import COMMIT_EVERY, Ledger
 from .reconcile import BROKEN, Records
 from .services import Services
 
 log = logging.getLogger(__name__)
 
-COMMIT_EVERY = 0.25  # seconds of work that a kill may cost
 FIRST_ASK, ASK_SLOWER = 60.0, 4  # seconds of hashing until Civitai is asked about what is known by then, and the factor to the next time
 DAY = 86400.0
 NETWORKS = ("lora", "lycoris")  # of which the host keeps the hash of the tensors
@@ -74,10 +73,7 @@ class _Scan:
         self.records = Records(services.files)
         self._bytes = 0
         self._lock = threading.Lock()
-        self._changes: list[tuple[int, dict[str, Any]]] = []
-        self._new: list[LocalFile] = []
-        self._moving: list[int] = []
-        self._committed = time.monotonic()
+        self._ledger = Ledger(services.files, self.records, context)
 
     def run(self) -> dict[str, Any]:
         services, context = self.services, self.context
@@ -105,7 +101,7 @@ class _Scan:
     def _record(self, plan: reconcile.Plan) -> None:
         """Moves, returns and losses, in one transaction. Moved files first leave their old names, since two may have changed places."""
         if plan.moved:
-            self._remember_moved(record.id for record, _ in plan.moved)
+            self._ledger.remember_moved(record.id for record, _ in plan.moved)
         changes: list[tuple[int, dict[str, Any]]] = [(record.id, {"path": f"{record.path}\n{record.id}"}) for record, _ in plan.moved]
         for record, found in plan.moved:
             kind = found.kind or kind_of_folder(Path(found.path)) or record.kind
@@ -123,9 +119,6 @@ class _Scan:
                 self.services.models.adopt(record.model_id, other.model_id)
             self.records.forget(record.path)
 
-    def _remember_moved(self, ids: Iterable[int]) -> None:
-        self.context.remember(moved=sorted({*self.context.params.get("moved", []), *ids}))
-
     # -- first bytes
 
     def _look(self, unread: list[tuple[Found, LocalFile | None]], walked: Walked) -> list[tuple[LocalFile, Head]]:
@@ -138,7 +131,7 @@ class _Scan:
             if one.state == "missing" and one.head:
                 lost.setdefault(one.head, []).append(one)
         stems = Counter(os.path.splitext(found.path)[0] for found in walked.files)  # noqa: PTH122
-        with self._committing():
+        with self._ledger.committing():
             for done, (found, record) in enumerate(unread):
                 self.context.check()
                 self.context.update(done=done, total=len(unread), text="looking at new files")
@@ -152,10 +145,10 @@ class _Scan:
                 if record is not None and reconcile.same_bytes(record, found):
                     self._complete(record, head)
                 elif (old := _recognised(lost, head, path)) is not None:
-                    self._moving.append(old.id)
-                    self._change(old.id, path=found.path, state="here", device=head.device, inode=head.inode, **_kind(found, head))
+                    self._ledger.moved(old.id)
+                    self._ledger.change(old.id, path=found.path, state="here", device=head.device, inode=head.inode, **_kind(found, head))
                 elif record is None:
-                    self._add(LocalFile(
+                    self._ledger.add(LocalFile(
                         found.path, head.size, head.mtime_ns, self._claimed(path, found.kind or head.kind, head, alone), kind=found.kind or head.kind,
                         device=head.device, inode=head.inode, head=head.print, autov3=head.autov3, health=head.health,
                     ))  # fmt: skip
@@ -165,7 +158,7 @@ class _Scan:
                     self._changed(record, head, digest)
                 else:
                     changed.append((record, head))
-                self._commit()
+                self._ledger.commit()
         self.context.update(done=len(unread))
         return changed
 
@@ -178,7 +171,7 @@ class _Scan:
     def _complete(self, record: LocalFile, head: Head) -> None:
         """A file that a download or an older version of this program has recorded: it is what it was, with more known of it."""
         health = record.health if record.health in ("verified", "wrong") else head.health
-        self._change(
+        self._ledger.change(
             record.id, head=head.print, health=health, device=head.device, inode=head.inode, autov3=record.autov3 or head.autov3,
             kind=record.kind or head.kind,
         )  # fmt: skip
@@ -195,7 +188,7 @@ class _Scan:
             columns.update(version_id=None, file_id=None, asked=0, asked_times=0)
             if record.model_id is not None and record.model_id > 0:
                 columns["model_id"] = None
-        self._change(record.id, **columns)
+        self._ledger.change(record.id, **columns)
 
     # -- all bytes
 
@@ -214,7 +207,8 @@ class _Scan:
         self.context.update(done=0, total=len(wanted), bytes_done=0, bytes_total=total, text="reading files")
         threads = self.services.settings.hash_threads or max(1, (os.cpu_count() or 2) // 2)
         ask_at, patience = time.monotonic() + FIRST_ASK, FIRST_ASK
-        with ThreadPoolExecutor(threads, thread_name_prefix="civitai-manager-hash", initializer=hashing.low_priority) as pool, self._committing():
+        workers = ThreadPoolExecutor(threads, thread_name_prefix="civitai-manager-hash", initializer=hashing.low_priority)
+        with workers as pool, self._ledger.committing():
             running: dict[Future[tuple[str, str]], LocalFile] = {}
             waiting, done = iter(wanted), 0
             try:
@@ -229,10 +223,10 @@ class _Scan:
                         done += 1
                     self.context.update(done=done)
                     self.context.check()
-                    self._commit()
+                    self._ledger.commit()
                     if time.monotonic() > ask_at:
                         patience *= ASK_SLOWER
-                        self._commit(now=True)
+                        self._ledger.commit(now=True)
                         identify.ask(self.services, self.context, self.records, paths)
                         ask_at = time.monotonic() + patience
                         self.context.update(text="reading files")
@@ -267,7 +261,7 @@ class _Scan:
         if head is not None:
             self._changed(record, head, digest, verified=time.time(), autov3=tensors[:12])
         else:
-            self._change(record.id, sha256=digest, verified=time.time(), **({"autov3": tensors[:12]} if tensors else {}))
+            self._ledger.change(record.id, sha256=digest, verified=time.time(), **({"autov3": tensors[:12]} if tensors else {}))
         self.services.host.remember_sha256(Path(record.path), record.kind, digest, tensors)
 
     def _reunite(self, paths: set[str]) -> None:
@@ -279,7 +273,7 @@ class _Scan:
                 missing.setdefault(record.sha256, []).append(record)
         if not missing:
             return
-        with self._committing():
+        with self._ledger.committing():
             for record in self.records.here(paths):
                 if record.model_id is not None or record.sha256 not in missing:
                     continue
@@ -287,41 +281,10 @@ class _Scan:
                 if not same:
                     continue
                 old = same.pop(_best(same, Path(record.path)))
-                self._moving.append(old.id)
+                self._ledger.moved(old.id)
                 facts = ("size", "mtime_ns", "device", "inode", "head", "autov3", "kind", "verified")
                 health = old.health if old.health == "verified" and not record.verified else record.health
-                self._change(old.id, path=record.path, state="here", health=health, **{name: getattr(record, name) for name in facts})
-
-    # -- committing
-
-    def _change(self, record_id: int, **columns: Any) -> None:
-        self._changes.append((record_id, columns))
-
-    def _add(self, record: LocalFile) -> None:
-        self._new.append(record)
-
-    def _commit(self, *, now: bool = False) -> None:
-        if not now and time.monotonic() - self._committed < COMMIT_EVERY:
-            return
-        if self._new:
-            new, self._new = self._new, []
-            # A download that has ended meanwhile knows more about its file.
-            self.records.put(record for record in new if self.services.files.at(Path(record.path)) is None)
-        if self._moving:
-            self._remember_moved(self._moving)
-            self._moving.clear()
-        if self._changes:
-            changes, self._changes = self._changes, []
-            self.records.change(changes)
-        self._committed = time.monotonic()
-
-    @contextmanager
-    def _committing(self) -> Iterator[None]:
-        """Whatever ends the work, what is done is recorded."""
-        try:
-            yield
-        finally:
-            self._commit(now=True)
+                self._ledger.change(old.id, path=record.path, state="here", health=health, **{name: getattr(record, name) for name in facts})
 
     # -- telling
 

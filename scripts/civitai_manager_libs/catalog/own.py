@@ -223,10 +223,13 @@ class OwnData:
     def add_words(
         self, model_id: int, words: str, *, name: str = "", negative: str = "", weight: float | None = None, version_id: int | None = None
     ) -> int:
-        """Keep trigger words as a set, the last one of its model; its id."""
+        """Keep trigger words as a set, the last one of its model; its id. One that is there already is not kept twice: a request may come again."""
         values = (text("name", name), text("words", words), text("negative", negative), _weight(weight))
         with self._db.writing() as db:
             _known(db, model_id)
+            same = "model_id = ? AND version_id IS ? AND name = ? AND words = ? AND negative = ? AND weight IS ?"
+            if row := db.execute(f"SELECT id FROM word_sets WHERE {same}", (model_id, version_id, *values)).fetchone():
+                return int(row["id"])
             position = db.execute("SELECT coalesce(max(position), -1) + 1 FROM word_sets WHERE model_id = ?", (model_id,)).fetchone()[0]
             made = db.execute(
                 "INSERT INTO word_sets (model_id, version_id, position, name, words, negative, weight) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -1,7 +1,6 @@
 """Runs jobs in threads of its own, in lanes with limits, and never forgets one: each state is in the database before it is shown.
 
-Several processes may share the database. Each engine holds a lock file for as long as it lives, so that the others know whose jobs are
-orphans; requests to pause or cancel reach the owner through the database.
+Several processes may share the database (``owners``); requests to pause or cancel reach the owner through the database.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from ..errors import CivitaiManagerError, UnknownJob, UsageError, explain
 from ..reporter import Stopped
 from .board import FINISHED, KEPT, Board, View, progress_of
 from .context import SILENCE, Context
+from .owners import Owners
 from .store import Item, Record, Store, new_record
 
 log = logging.getLogger(__name__)
@@ -41,19 +40,11 @@ class Kind(NamedTuple):
     discard: Callable[[dict[str, Any]], None] | None = None
 
 
-def _lock_of_all_threads(path: Path) -> FileLock:
-    """A lock that one thread takes and another gives back."""
-    try:
-        return FileLock(str(path), thread_local=False)
-    except TypeError:  # before filelock 3.11 all were so
-        return FileLock(str(path))
-
-
 class Engine:
     def __init__(self, store: Store, locks: Path, limit: Callable[[str], int]) -> None:
         self.board = Board()
         self._store = store
-        self._locks = locks
+        self._owners = Owners(store, locks, self.board.boot)
         self._limit = limit
         self._kinds: dict[str, Kind] = {}
         self._queue: list[Record] = []
@@ -66,7 +57,6 @@ class Engine:
         self._lock = threading.RLock()
         self._closing = threading.Event()
         self._own_threads: list[threading.Thread] = []
-        self._alive: FileLock | None = None
 
     def add_kind(self, name: str, kind: Kind) -> None:
         self._kinds[name] = kind
@@ -75,12 +65,10 @@ class Engine:
 
     def start(self, *, resume: bool) -> None:
         """Show what the database knows, free the jobs of dead engines, and, with ``resume``, go on with them."""
-        self._locks.mkdir(parents=True, exist_ok=True)
-        self._alive = _lock_of_all_threads(self._locks / f"{self.board.boot}.lock")
-        self._alive.acquire(timeout=0)
+        self._owners.hold()
         self._seen = self._store.last_change()[0]
-        self._reap("queued")
-        self._sweep()
+        self._owners.reap("queued")
+        self._owners.sweep()
         for record in self._store.recent(KEPT):
             self._show(record)
         if resume:
@@ -108,9 +96,7 @@ class Engine:
             self._store_outcomes()
         with contextlib.suppress(Exception):  # the next start sees that nobody holds the lock
             self._store.disown(self.board.boot, "queued")
-        if self._alive:
-            self._alive.release()
-            Path(self._alive.lock_file).unlink(missing_ok=True)
+        self._owners.release()
 
     # -- what people ask for
 
@@ -200,7 +186,7 @@ class Engine:
 
     def others(self) -> int:
         """How many other programs work with this library now."""
-        return sum(path.stem != self.board.boot and not self._is_dead(path.stem) for path in self._locks.glob("*.lock"))
+        return self._owners.others()
 
     # -- inside
 
@@ -316,7 +302,7 @@ class Engine:
             record = self._known(job_id)
             if record.state not in states:
                 raise UsageError(f"This job is {record.state}: there is nothing to {reason}.")
-            if record.owner not in (None, self.board.boot) and not self._is_dead(record.owner):
+            if record.owner not in (None, self.board.boot) and not self._owners.is_dead(record.owner):
                 self._write(job_id, request=reason)
                 self.board.set(job_id, stopping=reason)
                 return
@@ -378,7 +364,7 @@ class Engine:
                 self._tell()
                 self._look()
                 if ticks % REAP_EVERY == 0:
-                    for job_id in self._reap("paused"):
+                    for job_id in self._owners.reap("paused"):
                         self._show(self._known(job_id), text=INTERRUPTED)
             except Exception:  # the watcher must outlive a locked or full disk; the log has it, and the next tick tries again
                 log.exception("looking after the jobs failed; trying again")
@@ -408,28 +394,3 @@ class Engine:
                         self._ask_to_stop(record.id, record.request, ("queued", "running"))
                 elif self._own_changes.get(record.id, 0) < record.changed:  # else it is older than what is shown
                     self._show(record)
-
-    def _is_dead(self, owner: str) -> bool:
-        lock = FileLock(self._locks / f"{owner}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return False
-        lock.release()
-        return True
-
-    def _reap(self, state: str) -> list[str]:
-        """Free the jobs of engines that have ended without saying so; their ids."""
-        freed: list[str] = []
-        for owner in self._store.owners() - {self.board.boot}:
-            if self._is_dead(owner):
-                freed += self._store.disown(owner, state)
-                (self._locks / f"{owner}.lock").unlink(missing_ok=True)
-        return freed
-
-    def _sweep(self) -> None:
-        """Remove the locks of killed engines that had no work. Young ones stay: their engines may be about to take them."""
-        for path in self._locks.glob("*.lock"):
-            with contextlib.suppress(OSError):
-                if path.stem != self.board.boot and time.time() - path.stat().st_mtime > 60 and self._is_dead(path.stem):
-                    path.unlink()
