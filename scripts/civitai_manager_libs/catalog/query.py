@@ -9,6 +9,7 @@ is not understood is looked for as plain words, and what has no letter, digit or
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from . import texts
@@ -50,33 +51,35 @@ class Term(NamedTuple):
     whole: bool = True
 
 
-def parse(text: str) -> list[Term]:
-    """The terms of a query, at most 32 of them; empty ones are left out."""
+def parse(
+    text: str, fields: Collection[str] = FIELDS, states: Collection[str] = tuple(STATES), aliases: Mapping[str, str] = ALIASES
+) -> list[Term]:
+    """The terms of a query, at most 32 of them; empty ones are left out. What else than models is searched has other ``fields`` and ``states``."""
     found: list[Term] = []
     for minus, mark, quoted, closed, word in _TOKEN.findall(texts.plain(text)):
-        field, value = _split(word) if word else (MARKS.get(mark, mark.rstrip(":").lower()), quoted.strip())
+        field, value = _split(word, fields) if word else (MARKS.get(mark, mark.rstrip(":").lower()), quoted.strip())
         if field == "is":
-            value = _state(value.lower()) or value
-        if field and (field not in FIELDS or (field == "is" and value not in STATES)):
+            value = _state(value.lower(), states, aliases) or value
+        if field and (field not in fields or (field == "is" and value not in states)):
             field, value = "", f"{mark}{value}"
         if value:
             found.append(Term(field, value, bool(minus), whole=bool(closed)))
     return found[:32]
 
 
-def _split(word: str) -> tuple[str, str]:
+def _split(word: str, fields: Collection[str]) -> tuple[str, str]:
     """A word without spaces, as its field and its value. A quote in the middle of it is the beginning of one that is still being typed."""
     if word[0] in MARKS:
         return MARKS[word[0]], word[1:].strip('"')
     name, colon, rest = word.partition(":")
-    if colon and name.lower() in FIELDS:
+    if colon and name.lower() in fields:
         return name.lower(), rest.strip('"')
     return "", word.replace('"', " ").strip()
 
 
-def _state(word: str) -> str:
+def _state(word: str, states: Collection[str], aliases: Mapping[str, str]) -> str:
     """The state that a word means, also while it is being typed."""
-    return next((ALIASES.get(name, name) for name in (*STATES, *ALIASES) if word and name.startswith(word)), "")
+    return next((aliases.get(name, name) for name in (*states, *aliases) if word and name.startswith(word)), "")
 
 
 def conditions(terms: list[Term]) -> tuple[list[str], list[Any]]:

@@ -268,6 +268,90 @@ SCHEMA_3 = """
 -- generation data of pictures, and pictures kept for offline
 
 -- recipes
+CREATE TABLE recipes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,   -- never used twice: another page may still mean the deleted one
+    uid TEXT NOT NULL UNIQUE,               -- the same recipe on every machine, 32 hexadecimal digits
+    name TEXT NOT NULL,
+    ordering TEXT NOT NULL DEFAULT '',      -- the name, as it is sorted
+    prompt TEXT NOT NULL DEFAULT '',
+    negative TEXT NOT NULL DEFAULT '',
+    note TEXT NOT NULL DEFAULT '',
+    collection TEXT NOT NULL DEFAULT '',
+    collection_key TEXT NOT NULL DEFAULT '',
+    favourite INTEGER NOT NULL DEFAULT 0,
+    level INTEGER NOT NULL DEFAULT 0,       -- NSFW bits of its picture, 0 = not rated
+    picture TEXT NOT NULL DEFAULT '',       -- file name of the original, made of its content; '' = none
+    width INTEGER NOT NULL DEFAULT 0,       -- pixels of the original
+    height INTEGER NOT NULL DEFAULT 0,
+    source TEXT NOT NULL DEFAULT '{}',      -- JSON: recipe.Source
+    fingerprint TEXT NOT NULL DEFAULT '',   -- equal recipes have equal ones
+    created REAL NOT NULL,                  -- seconds since 1970
+    changed REAL NOT NULL,
+    used REAL NOT NULL DEFAULT 0,           -- last time that it was sent to be generated
+    deleted REAL NOT NULL DEFAULT 0         -- since when it is in the trash; 0 = it is not
+);
+CREATE INDEX recipes_by_fingerprint ON recipes (fingerprint);
+CREATE TABLE recipe_parameters (
+    recipe_id INTEGER NOT NULL REFERENCES recipes ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (recipe_id, key)
+) WITHOUT ROWID;
+CREATE TABLE recipe_models (                -- what it names, registered here or not
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    recipe_id INTEGER NOT NULL REFERENCES recipes ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    weight REAL,
+    hash TEXT NOT NULL DEFAULT '',
+    version_id INTEGER NOT NULL DEFAULT 0,
+    model_id INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX recipe_models_by_recipe ON recipe_models (recipe_id, position);
+CREATE TABLE recipe_tags (
+    key TEXT NOT NULL,
+    recipe_id INTEGER NOT NULL REFERENCES recipes ON DELETE CASCADE,
+    tag TEXT NOT NULL,
+    PRIMARY KEY (key, recipe_id)
+) WITHOUT ROWID;
+CREATE INDEX recipe_tags_by_recipe ON recipe_tags (recipe_id);
+CREATE TABLE recipe_history (               -- what a recipe was before each change, the latest of them
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    recipe_id INTEGER NOT NULL REFERENCES recipes ON DELETE CASCADE,
+    at REAL NOT NULL,                       -- of the change
+    what TEXT NOT NULL,                     -- JSON list: the fields that it changed
+    sitting TEXT NOT NULL DEFAULT '',       -- one person typing into one field: one entry
+    picture TEXT NOT NULL DEFAULT '',
+    state TEXT NOT NULL                     -- JSON: recipe.Recipe
+);
+CREATE INDEX recipe_history_by_recipe ON recipe_history (recipe_id, id);
+CREATE TABLE recipe_texts (
+    recipe_id INTEGER PRIMARY KEY REFERENCES recipes ON DELETE CASCADE,
+    words TEXT NOT NULL DEFAULT '',         -- as texts.words
+    names TEXT NOT NULL DEFAULT ''          -- as texts.names
+);
+CREATE VIRTUAL TABLE recipe_words
+    USING fts5(words, content='recipe_texts', content_rowid='recipe_id', tokenize='ascii', prefix='1 2 3', columnsize=0);
+CREATE VIRTUAL TABLE recipe_names USING fts5(names, content='recipe_texts', content_rowid='recipe_id', tokenize='ascii', columnsize=0);
+CREATE TRIGGER recipe_texts_new AFTER INSERT ON recipe_texts BEGIN
+    INSERT INTO recipe_words (rowid, words) VALUES (new.recipe_id, new.words);
+    INSERT INTO recipe_names (rowid, names) VALUES (new.recipe_id, new.names);
+END;
+CREATE TRIGGER recipe_texts_gone AFTER DELETE ON recipe_texts BEGIN
+    INSERT INTO recipe_words (recipe_words, rowid, words) VALUES ('delete', old.recipe_id, old.words);
+    INSERT INTO recipe_names (recipe_names, rowid, names) VALUES ('delete', old.recipe_id, old.names);
+END;
+CREATE TRIGGER recipe_texts_words AFTER UPDATE OF words ON recipe_texts WHEN old.words <> new.words BEGIN
+    INSERT INTO recipe_words (recipe_words, rowid, words) VALUES ('delete', old.recipe_id, old.words);
+    INSERT INTO recipe_words (rowid, words) VALUES (new.recipe_id, new.words);
+END;
+CREATE TRIGGER recipe_texts_names AFTER UPDATE OF names ON recipe_texts WHEN old.names <> new.names BEGIN
+    INSERT INTO recipe_names (recipe_names, rowid, names) VALUES ('delete', old.recipe_id, old.names);
+    INSERT INTO recipe_names (rowid, names) VALUES (new.recipe_id, new.names);
+END;
 
 """
 
