@@ -31,6 +31,7 @@ from .actions import (
     verify,
     views,
 )  # fmt: skip
+from .actions.gallery.pictures import Pictures
 from .actions.interchange import describing, fetching, importing, manifest, restoring
 from .actions.organise import carrying, plans, undoing
 from .actions.services import Services
@@ -38,6 +39,7 @@ from .catalog.database import Database
 from .catalog.exchange import Exchange
 from .catalog.files import Files
 from .catalog.journal import Journal
+from .catalog.kept import KeptPictures
 from .catalog.models import EVERYTHING, Models, Wanted
 from .catalog.own import OwnData
 from .catalog.statistics import Statistics
@@ -46,6 +48,7 @@ from .civitai.client import Client
 from .civitai.transport import Transport
 from .errors import NotFound
 from .host import Host
+from .jobs.context import Context
 from .jobs.engine import Engine, Kind
 from .jobs.store import Store
 from .settings import SettingsStore
@@ -74,8 +77,16 @@ class Application:
             Models(self._database), Files(self._database), Client(self._transport), jobs, self.host, self.settings, self.data_dir / "thumbnails",
             Exchange(self._database), OwnData(self._database), Updates(self._database), Statistics(self._database), Journal(self._database),
         )  # fmt: skip
+        pictures = Pictures(services, KeptPictures(self._database), lambda told: None, lambda picture, data, patience: None)
+
+        def download_and_keep(context: Context) -> Any:
+            result = updating.run_download(services, context)
+            pictures.examples.downloaded(result)
+            return result
+
         jobs.add_kind("register", Kind("library", partial(register.run, services)))
-        jobs.add_kind("download", Kind("download", partial(updating.run_download, services), download.discard))
+        jobs.add_kind("download", Kind("download", download_and_keep, download.discard))
+        jobs.add_kind("examples", Kind("pictures", pictures.examples.run))
         jobs.add_kind("updates", Kind("library", partial(updates.run, services)))
         jobs.add_kind("update", Kind("edit", partial(updating.run, services)))
         jobs.add_kind("refill", Kind("library", partial(refill.run, services)))
@@ -94,7 +105,7 @@ class Application:
         jobs.add_kind("test_key", Kind("library", partial(account.test_key, services)))
         jobs.add_kind("reach", Kind("library", partial(reach.run, services)))
         jobs.start(resume=serving and self.settings.current.resume_at_start)
-        self._services = services
+        self._services, self._pictures = services, pictures
         if self._database.set_aside is not None:
             self.notices.append(
                 f"The catalog was damaged. It was set aside as {self._database.set_aside.name} and is being rebuilt from what can be read of it "
@@ -112,6 +123,7 @@ class Application:
         """Stop all work at its next safe point. What is unfinished goes on at the next start."""
         if self._services is not None:
             services, self._services = self._services, None
+            self._pictures.close()
             services.jobs.close()
             self._transport.close()
             self._database.close()
@@ -256,6 +268,13 @@ class Application:
     def journal(self, limit: int = 50) -> list[dict[str, Any]]:
         """The latest actions that moved or deleted files: see ``catalog.journal.Journal.batches``."""
         return self.services.journal.batches(limit)
+
+    @property
+    def pictures(self) -> Pictures:
+        """Example pictures, the community's, and those that are kept here."""
+        if self._services is None:
+            raise RuntimeError("the application is not running")
+        return self._pictures
 
     @property
     def own(self) -> OwnData:

@@ -93,6 +93,15 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     after_update: Annotated[
         str, about("What becomes of the old file when a newer version has been downloaded and verified: keep or trash.", pattern="^(keep|trash)$")
     ] = "keep"
+    keep_examples: Annotated[bool, about("Keep the example pictures of each version that is downloaded, with their generation data.")] = False
+    examples_limit: Annotated[
+        int,
+        about(
+            "How much room pictures that are kept may take, in MB, below the data folder. Beyond it those that were not looked at for longest are "
+            "let go. 0: none are kept.",
+            ge=0, le=10_000_000,
+        ),  # fmt: skip
+    ] = 2000
 
     repair_host_queue: Annotated[
         bool,

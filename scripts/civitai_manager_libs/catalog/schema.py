@@ -266,6 +266,21 @@ SCHEMA_3 = """
 -- followed creators and searches
 
 -- generation data of pictures, and pictures kept for offline
+CREATE TABLE kept_pictures (
+    url TEXT PRIMARY KEY,                -- as Civitai gave it
+    model_id INTEGER NOT NULL,
+    version_id INTEGER NOT NULL,
+    position INTEGER NOT NULL,           -- among the pictures of its version
+    picture TEXT NOT NULL,               -- JSON, as the page gets it
+    name TEXT NOT NULL UNIQUE,           -- of its file, below the folder of examples
+    kind TEXT NOT NULL,                  -- MIME type
+    size INTEGER NOT NULL,               -- bytes on the disk
+    kept REAL NOT NULL,                  -- seconds since 1970
+    used REAL NOT NULL                   -- when it was last looked at
+) WITHOUT ROWID;
+CREATE INDEX kept_pictures_by_version ON kept_pictures (version_id, position);
+CREATE INDEX kept_pictures_by_model ON kept_pictures (model_id);
+CREATE INDEX kept_pictures_by_use ON kept_pictures (used);
 
 -- recipes
 CREATE TABLE recipes (

@@ -15,6 +15,22 @@ _PARAMETERS = re.compile(r"[A-Za-z]+=[^,/]*(,[A-Za-z]+=[^,/]*)*")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
+_HOSTS = re.compile(r"([a-z0-9-]+\.)*civitai\.(com|red|green|buzz)")
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def is_civitais(url: str, civitai_url: str) -> bool:
+    """Whether an address that a page names is one of Civitai's pictures, so that it may be fetched for it; of this computer only beside the demo."""
+    try:
+        parts, own = urlsplit(url), urlsplit(civitai_url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        return False
+    return bool(_HOSTS.fullmatch(host)) or (host in _LOCAL and own.hostname in _LOCAL)
+
+
 def is_video(url: str) -> bool:
     """Whether the address names a video."""
     return url.partition("?")[0].lower().endswith(VIDEO_ENDINGS)

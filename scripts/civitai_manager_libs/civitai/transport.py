@@ -88,6 +88,7 @@ class Transport:
         self._settings = settings
         self._patience: Patience = patience or Plain()
         self._agent = f"civitai-manager/{version}"
+        self._read_timeout = READ_TIMEOUT
         self._spacing = {True: spacing, False: image_spacing}
         self._session = _Session()
         self._governors: dict[Origin, Governor] = {}
@@ -103,6 +104,12 @@ class Transport:
         """The same connections and governors under other settings: without the key, or with less time to try."""
         twin, settings = copy.copy(self), self._settings
         twin._settings = lambda: change(settings())
+        return twin
+
+    def unhurried(self, seconds: float) -> Transport:
+        """For answers that are known to be long in coming: the same, with a server that may be silent for so long, and with time for that."""
+        twin = self.with_settings(lambda settings: msgspec.structs.replace(settings, http_timeout=max(settings.http_timeout, seconds + 20)))
+        twin._read_timeout = seconds
         return twin
 
     def close(self) -> None:
@@ -203,7 +210,7 @@ class Transport:
 
     def _once(self, method: str, url: str, data: bytes | None, limit: int, effort: _Effort, authorized: bool) -> Answer:
         left = effort.left
-        timeout = (min(CONNECT_TIMEOUT, left), min(READ_TIMEOUT, left))
+        timeout = (min(CONNECT_TIMEOUT, left), min(self._read_timeout, left))
         headers = {"Accept": "application/json" if authorized else "image/*, video/*;q=0.5, */*;q=0.1"}
         with self._send(method, url, data, authorized=authorized, timeout=timeout, headers=headers) as response:
             body = bytearray()

@@ -26,6 +26,7 @@ GROUPS = {
     "Downloads": ("parallel_downloads", "subfolder_template", "write_sidecars", "resume_at_start", "models_dir"),
     "Scan": ("scan_folders", "scan_exclude", "hash_threads"),
     "Files": ("own_trash", "after_update"),
+    "Pictures": ("keep_examples", "examples_limit"),
     "Interchange": ("write_browser_plus", "write_lora_manager", "write_stability_matrix", "write_civbrowser"),
     "Page": ("language",),
     "Connection": ("proxy", "http_timeout", "download_timeout", "http_retry_delay", "repair_host_queue", "native_progress"),
@@ -36,6 +37,7 @@ TITLES = {"write_browser_plus": "Browser+ and Neo", "write_lora_manager": "Lora 
           "http_retry_delay": "First retry after (s)", "native_progress": "Gradio's own progress bar",
           "scan_folders": "Further model folders", "scan_exclude": "Left out of scans", "hash_threads": "Threads for hashing",
           "own_trash": "Our own trash", "after_update": "Old file after an update",
+          "keep_examples": "Keep example pictures", "examples_limit": "Room for kept pictures (MB)",
           "repair_host_queue": "Repair the WebUI's queue", "models_dir": "Models folder"}  # fmt: skip
 
 

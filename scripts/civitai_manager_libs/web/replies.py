@@ -48,6 +48,14 @@ def answer(make: Callable[[], Any]) -> Response:
         return failure(error)
 
 
+def number(request: Request, name: str, default: int, low: int, high: int) -> int:
+    """A whole number of the query, within its limits whatever was sent."""
+    try:
+        return min(high, max(low, int(request.query_params.get(name, default))))
+    except ValueError:
+        return default
+
+
 async def body_of(request: Request, limit: int) -> bytes | Response:
     """The body of a state-changing request of our own page, or why it is refused."""
     reason = access.refusal(request)

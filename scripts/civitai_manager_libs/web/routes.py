@@ -21,8 +21,8 @@ from starlette.responses import Response
 
 from ..catalog.models import Wanted
 from ..errors import NotFound, UsageError
-from . import access, edits, organise, words
-from .replies import LIMIT, answer, body_of, failure, refused
+from . import access, edits, gallery, organise, words
+from .replies import LIMIT, answer, body_of, failure, number, refused
 
 if TYPE_CHECKING:
     from ..application import Application
@@ -37,14 +37,6 @@ MODEL = (
     "collections", "word_sets", "ignored", "newer", "checked", "files",
 )  # fmt: skip
 VERSION = ("id", "name", "base_model", "published", "early_access", "here", "newer", "ignored", "trained_words", "air")
-
-
-def number(request: Request, name: str, default: int, low: int, high: int) -> int:
-    """A whole number of the query, within its limits whatever was sent."""
-    try:
-        return min(high, max(low, int(request.query_params.get(name, default))))
-    except ValueError:
-        return default
 
 
 def wanted(request: Request) -> Wanted:
@@ -216,7 +208,7 @@ def add(
         ("POST", "/reach", routes.reach),
         ("POST", "/models/{model_id}/thumbnail", routes.choose_thumbnail),
     ]
-    table += [*edits.routes(application), *organise.routes(application), *words.routes(application)]
+    table += [*edits.routes(application), *gallery.routes(application), *organise.routes(application), *words.routes(application)]
     for method, path, endpoint in table:
         app.add_api_route(
             PREFIX + path, endpoint, methods=[method], dependencies=list(dependencies or ()), include_in_schema=False, response_model=None
