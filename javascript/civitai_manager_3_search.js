@@ -201,7 +201,12 @@
         clearTimeout(typing);
         typing = setTimeout(() => { finish(false); filters.q = field.value.trim(); changed(); }, 180);
     });
-    field.addEventListener("blur", () => { if (finish(true)) { clearTimeout(typing); changed(); } });
+    // Left by a press elsewhere: what is pressed must not move away under the finger, so the chips come when it is let go.
+    let pressing = false;
+    document.addEventListener("pointerdown", () => { pressing = true; }, true);
+    for (const name of ["pointerup", "pointercancel"]) { document.addEventListener(name, () => { pressing = false; }, true); }
+    const left = () => { if (document.activeElement !== field && finish(true)) { clearTimeout(typing); changed(); } };
+    field.addEventListener("blur", () => { if (pressing) { document.addEventListener("pointerup", () => setTimeout(left), {once: true}); } else { left(); } });
     field.addEventListener("keydown", (event) => {
         if (event.key === "Escape" && (field.value || filters.q)) { field.value = ""; filters.q = ""; clearTimeout(typing); changed(); event.preventDefault(); event.stopPropagation(); }
         else if (event.key === "Enter") { clearTimeout(typing); finish(true); filters.q = field.value.trim(); changed(); event.preventDefault(); }

@@ -108,7 +108,8 @@
     cm.grid.renew = () => { list.reload(); cm.search.facets(); cm.hurry(); };
     cm.on("revision", renew);
     cm.on("restarted", renew);
-    cm.on("filters", () => list.reset());
+    // What is finished in the search field becomes a chip, and asks the same: a press on a card must not be lost to that.
+    cm.on("filters", () => { if (cm.search.query() !== data.key) { list.reset(); } });
     cm.on("resized", list.draw);
     cm.on("marks", (setting) => { if (setting && cm.search.query() !== data.key) { list.reset(); } else { list.draw(); } });
     cm.on("mounted", (name) => { if (name === "grid") { if (data.total === null) { cm.search.facets(); } list.wake(); } });

@@ -165,10 +165,21 @@
         cm.hurry();
     }
 
+    async function exportSome() {
+        const some = chosen();
+        try {
+            const answer = await cm.post("export", {ids: some, ticket: cm.ticket()});
+            tell(cm.tn(some.length, "Exporting {count} model.", "Exporting {count} models."));
+            follow(answer.job, "export");
+        } catch (error) { cm.say(cm.sentence(error)); }
+        cm.hurry();
+    }
+
     const rests = cm.node("div", {class: "cm-pop-list cm-menu"},
         cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); favourite(false); }}, "Not a favourite any more"),
         cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); start("updates/check", "Looking for updates."); }}, "Check for updates"),
         cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); start("verify", "Reading the files and comparing their hashes."); }}, "Verify files"),
+        cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); exportSome(); }}, "Export…"),
         cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); plan("move"); }}, "Move to where the template says…"));
     const more = cm.popover("down", "More for the selected models", rests, () => rests.firstChild.focus(), "More");
     const bar = cm.node("div", {class: "cm-select", role: "toolbar", "aria-label": "Selected models", hidden: true}, told, all,
@@ -179,15 +190,18 @@
     // -- what was done, with the way back
     const line = cm.node("span");
     const undo = cm.node("button", {type: "button", class: "cm-action", hidden: true}, "Undo");
-    const done = cm.node("div", {class: "cm-undo-line", role: "status", hidden: true}, line, undo, cm.button("cross", "Put this line away", () => tell("")));
+    const save = cm.node("a", {class: "cm-action cm-link-button", hidden: true, download: ""}, "Save the file");
+    const done = cm.node("div", {class: "cm-undo-line", role: "status", hidden: true}, line, undo, save, cm.button("cross", "Put this line away", () => tell("")));
     let doneTimer = null;
-    let back = cm.recall("undo", null);     // {job, words}: what can be taken back; survives a reload
-    function tell(words, batch) {
+    let back = cm.recall("undo", null);     // {job, words, file}: what can be taken back, or (``file``) saved; survives a reload
+    function tell(words, batch, file) {
         clearTimeout(doneTimer);
         cm.text(line, words);
-        undo.hidden = !batch;
+        undo.hidden = !batch || Boolean(file);
+        save.hidden = !batch || !file;
+        if (file) { save.href = cm.base() + "exports/" + encodeURIComponent(batch); }
         done.hidden = !words;
-        back = batch ? {job: batch, words: words} : null;
+        back = batch ? {job: batch, words: words, file: Boolean(file)} : null;
         cm.remember("undo", back);
         if (words && !batch) { doneTimer = setTimeout(() => tell(""), 8000); }
     }
@@ -208,6 +222,10 @@
             delete mine[id];
             cm.remember("organising", mine);
             const result = Object.assign({files: 0}, (job.error && job.error.files !== undefined ? job.error : null), job.result);
+            if (what === "export") {
+                if (job.state === "done") { tell(cm.tn(result.models, "{count} model exported.", "{count} models exported."), id, true); } else { tell(""); }
+                continue;
+            }
             if (what === "undo") { if (job.state === "done") { tell(files(result.files) + " put back."); } else { tell(""); } }
             else if (result.files) { tell(files(result.files) + (what === "delete" ? " moved to the trash." : " moved."), id); }
             else { tell(""); }
@@ -302,6 +320,6 @@
     cm.grid.foot.append(done, bar, dialog);
     cm.on("facets", () => { draw(); if (!collectForm.closest("[hidden]")) { drawCollections(); } });
     cm.on("filters", draw);
-    if (back) { tell(back.words, back.job); }
+    if (back) { tell(back.words, back.job, back.file); }
     draw();
 })();

@@ -33,6 +33,7 @@ from .actions import (
 )  # fmt: skip
 from .actions.gallery.pictures import Pictures
 from .actions.interchange import describing, fetching, importing, manifest, restoring
+from .actions.interchange.page import Interchange
 from .actions.organise import carrying, plans, undoing
 from .actions.services import Services
 from .catalog.database import Database
@@ -106,6 +107,7 @@ class Application:
         jobs.add_kind("reach", Kind("library", partial(reach.run, services)))
         jobs.start(resume=serving and self.settings.current.resume_at_start)
         self._services, self._pictures = services, pictures
+        self._interchange = Interchange(services, self.data_dir)
         if self._database.set_aside is not None:
             self.notices.append(
                 f"The catalog was damaged. It was set aside as {self._database.set_aside.name} and is being rebuilt from what can be read of it "
@@ -182,16 +184,18 @@ class Application:
 
         The job's result is the report; ``dry_run`` gives the same one and writes nothing.
         """
-        return importing.start(self.services, tool, Path(path), dry_run=dry_run)
+        return self.jobs.started(ticket) or importing.start(self.services, tool, Path(path), dry_run=dry_run, ticket=ticket)
 
     def export_library(self, path: str, *, model_ids: Sequence[int] | None = None, ticket: str = "") -> str:
         """Write the library, or some models of it, as one JSON document: see ``actions.interchange.manifest``. Raises FileExists, UsageError."""
-        return manifest.start_export(self.services, Path(path), model_ids)
+        return self.jobs.started(ticket) or manifest.start_export(self.services, Path(path), model_ids, ticket)
 
     def import_library(self, path: str, *, dry_run: bool = False, fetch: bool = True, confirmed: bool = False, ticket: str = "") -> str:
         """Put what another machine has exported into this library. The result is the report; ``restore`` in it is the job that fetches the missing
         files (``fetch``; of pickle files only those that are ``confirmed``). Raises UsageError."""
-        return restoring.start(self.services, Path(path), dry_run=dry_run, fetch=fetch, confirmed=confirmed)
+        if job := self.jobs.started(ticket):
+            return job
+        return restoring.start(self.services, Path(path), dry_run=dry_run, fetch=fetch, confirmed=confirmed, ticket=ticket)
 
     def import_report(self, job_id: str) -> dict[str, Any]:
         """The whole report of an import, file by file; its job's result has the beginning of each list."""
@@ -275,6 +279,12 @@ class Application:
         if self._services is None:
             raise RuntimeError("the application is not running")
         return self._pictures
+
+    @property
+    def interchange(self) -> Interchange:
+        """Exports to be saved by a browser, libraries that it sends, imports from other tools."""
+        self.services  # noqa: B018 - raises when nothing runs
+        return self._interchange
 
     @property
     def own(self) -> OwnData:

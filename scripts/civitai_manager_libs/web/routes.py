@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from ..catalog.models import Wanted
 from ..errors import NotFound, UsageError
-from . import access, edits, gallery, organise, words
+from . import access, edits, gallery, interchange, organise, words
 from .replies import LIMIT, answer, body_of, failure, number, refused
 
 if TYPE_CHECKING:
@@ -208,7 +208,14 @@ def add(
         ("POST", "/reach", routes.reach),
         ("POST", "/models/{model_id}/thumbnail", routes.choose_thumbnail),
     ]
-    table += [*edits.routes(application), *gallery.routes(application), *organise.routes(application), *words.routes(application)]
+    for part in (
+        edits,
+        gallery,
+        interchange,
+        organise,
+        words,
+    ):  # a line each
+        table += part.routes(application)
     for method, path, endpoint in table:
         app.add_api_route(
             PREFIX + path, endpoint, methods=[method], dependencies=list(dependencies or ()), include_in_schema=False, response_model=None

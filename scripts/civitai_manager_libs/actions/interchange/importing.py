@@ -32,7 +32,7 @@ SHOWN = 100  # entries of each list in the job's result; ``report`` has all
 LISTS = ("conflicts", "unreadable", "notes", "dangling", "recipes", "deleted", "cached_only")
 
 
-def start(services: Services, tool: str, path: Path, *, dry_run: bool) -> str:
+def start(services: Services, tool: str, path: Path, *, dry_run: bool, ticket: str = "") -> str:
     """Start the job; its id. Raises UsageError for an unknown tool or a folder that is not there."""
     if tool not in NAMES:
         raise UsageError(f"There is no tool {tool!r} to import from.", next_step=f"Known are: {', '.join(NAMES)}.")
@@ -43,7 +43,7 @@ def start(services: Services, tool: str, path: Path, *, dry_run: bool) -> str:
         shortcut.folder_of(path)
     title = f"{'Look at what there is' if dry_run else 'Import'} from {NAMES[tool]}"
     params = {"tool": tool, "path": str(path), "dry_run": dry_run}
-    return services.jobs.submit("import", params, key=f"{tool} {path} {dry_run}", title=title)
+    return services.jobs.submit("import", params, key=f"{tool} {path} {dry_run}", title=title, ticket=ticket)
 
 
 def run(services: Services, context: Context) -> dict[str, Any]:

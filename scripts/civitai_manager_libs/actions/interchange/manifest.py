@@ -105,7 +105,7 @@ class Document(msgspec.Struct):
 # -- export
 
 
-def start_export(services: Services, path: Path, model_ids: Iterable[int] | None = None) -> str:
+def start_export(services: Services, path: Path, model_ids: Iterable[int] | None = None, ticket: str = "") -> str:
     """Start the job; its id. Raises FileExists for a file that is no manifest, UsageError, NotWritable."""
     path = path.expanduser().absolute()
     if path.is_dir():
@@ -115,8 +115,8 @@ def start_export(services: Services, path: Path, model_ids: Iterable[int] | None
     if path.exists() and path.stat().st_size and not is_manifest(path):
         raise FileExists(f"{path.name} is there already and is no library of this program.", path=str(path))
     only = sorted(set(model_ids)) if model_ids is not None else None
-    title = f"Export the library to {path.name}" if only is None else f"Export {len(only)} models to {path.name}"
-    return services.jobs.submit("export", {"path": str(path), "only": only}, key=f"{path} {only}", title=title)
+    title = f"Export the library to {path.name}" if only is None else f"Export {len(only)} {'model' if len(only) == 1 else 'models'} to {path.name}"
+    return services.jobs.submit("export", {"path": str(path), "only": only}, key=f"{path} {only}", title=title, ticket=ticket)
 
 
 def is_manifest(path: Path) -> bool:

@@ -34,14 +34,14 @@ AT_A_TIME = 100
 SHOWN = importing.SHOWN
 
 
-def start(services: Services, path: Path, *, dry_run: bool, fetch: bool, confirmed: bool) -> str:
+def start(services: Services, path: Path, *, dry_run: bool, fetch: bool, confirmed: bool, ticket: str = "") -> str:
     """Start the job; its id. ``fetch``: also download the missing files; ``confirmed``: pickle files too. Raises UsageError."""
     path = path.expanduser().absolute()
     if not path.is_file():
         raise UsageError(f"{path} is not there.", next_step="Choose a file that an export has written.")
     title = f"{'Look at' if dry_run else 'Import'} the library {path.name}"
     params = {"path": str(path), "dry_run": dry_run, "fetch": fetch, "confirmed": confirmed}
-    return services.jobs.submit("import_library", params, key=f"{path} {dry_run} {fetch} {confirmed}", title=title)
+    return services.jobs.submit("import_library", params, key=f"{path} {dry_run} {fetch} {confirmed}", title=title, ticket=ticket)
 
 
 def run(services: Services, context: Context) -> dict[str, Any]:
