@@ -134,7 +134,9 @@
             const targets = (one.targets || []).map((target) => Array.isArray(target) ? target : [target, one.trigger]);
             const outputs = one.outputs || [];
             const places = outputs.length ? outputs : targets.map((target) => target[0]);
-            if (!places.length || !places.every((id) => within.has(id))) { return; }
+            // What is sent into the host's tabs fills fields of the host, but is pressed on a button of ours.
+            const sends = targets.length > 0 && targets.every(([id]) => within.has(id) && /^cm_send_/.test(name(id)));
+            if (!sends && (!places.length || !places.every((id) => within.has(id)))) { return; }
             const inputs = (one.inputs || []).map(name);
             const signature = JSON.stringify([targets.map(([id, event]) => [name(id), event]), inputs, outputs.map(name)]);
             times.set(signature, (times.get(signature) || 0) + 1);

@@ -47,6 +47,9 @@ class FolderHost:
     def remember_sha256(self, path: Path, kind: str, sha256: str, tensors: str = "") -> None:
         self.hashes[str(path)] = (sha256, path.stat().st_mtime_ns)
 
+    def prompt_name(self, path: Path, kind: str) -> str:
+        return path.stem
+
 
 def make_application(folder: Path, demo: DemoServer | str, key: str = KEY, **settings: Any) -> Application:
     """An application that is not started: data in ``folder``/data, models in ``folder``/webui, Civitai at ``demo``."""

@@ -36,6 +36,7 @@ from .actions.interchange import describing, fetching, importing, manifest, rest
 from .actions.interchange.page import Interchange
 from .actions.organise import carrying, plans, undoing
 from .actions.services import Services
+from .actions.webui import Webui
 from .catalog.database import Database
 from .catalog.exchange import Exchange
 from .catalog.files import Files
@@ -45,6 +46,7 @@ from .catalog.models import EVERYTHING, Models, Wanted
 from .catalog.own import OwnData
 from .catalog.statistics import Statistics
 from .catalog.updates import Updates
+from .catalog.usage import Usage
 from .civitai.client import Client
 from .civitai.transport import Transport
 from .errors import NotFound
@@ -105,6 +107,7 @@ class Application:
         jobs.add_kind("finish_moves", Kind("disk", partial(undoing.finish, services)))
         jobs.add_kind("test_key", Kind("library", partial(account.test_key, services)))
         jobs.add_kind("reach", Kind("library", partial(reach.run, services)))
+        self._webui = Webui(services, Usage(self._database))
         jobs.start(resume=serving and self.settings.current.resume_at_start)
         self._services, self._pictures = services, pictures
         self._interchange = Interchange(services, self.data_dir)
@@ -126,6 +129,7 @@ class Application:
         if self._services is not None:
             services, self._services = self._services, None
             self._pictures.close()
+            self._webui.close()
             services.jobs.close()
             self._transport.close()
             self._database.close()
@@ -143,6 +147,13 @@ class Application:
     @property
     def jobs(self) -> Engine:
         return self.services.jobs
+
+    @property
+    def webui(self) -> Webui:
+        """What joins the library with the WebUI: sending, the last generated picture, what its cards show."""
+        if self._services is None:
+            raise RuntimeError("the application is not running")
+        return self._webui
 
     # -- what can be asked for: each returns at once; what takes time is a job, whose id is returned. ``ticket``: 12 hexadecimal digits that
     # stand for one press of a button, so that a request that is sent twice starts one job

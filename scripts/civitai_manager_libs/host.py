@@ -39,3 +39,7 @@ class Host(Protocol):
     def remember_sha256(self, path: Path, kind: str, sha256: str, tensors: str = "") -> None:
         """Tell the host hashes of ours, so that it need not compute them. ``tensors``: of what follows a safetensors header. Never raises."""
         ...
+
+    def prompt_name(self, path: Path, kind: str) -> str:
+        """The name under which a prompt, or the list of checkpoints, means this file; '' when the host does not know the file. Never raises."""
+        ...

@@ -34,6 +34,7 @@ from modules import (
     shared,
     timer,
     ui,
+    ui_extra_networks,
 )
 
 
@@ -60,6 +61,7 @@ def api_only() -> None:
 
 def start_ui():
     """Build the page and serve it. Returns nothing: ``shared.demo`` is what runs."""
+    ui_extra_networks.initialize()
     script_callbacks.before_ui_callback()
     shared.demo = ui.create_ui()
     timer.startup_timer.record("create ui")
@@ -99,7 +101,16 @@ def webui() -> None:
         initialize_rest()
 
 
+def hide_infotext() -> None:
+    """As in a host that has no such module: nobody else finds it."""
+    for name in ("modules.infotext_utils", "modules.generation_parameters_copypaste"):
+        sys.modules[name] = None  # type: ignore[assignment]
+    vars(sys.modules["modules"]).pop("infotext_utils", None)
+
+
 def main() -> None:
+    if cmd_opts.hostapp_without_infotext:
+        hide_infotext()
     if cmd_opts.hostapp_audit:
         hostapp_api.record(cmd_opts.hostapp_audit)
     initialize_util.fix_asyncio_event_loop_policy()

@@ -21,7 +21,7 @@ def page_config(app: Webui) -> str:
 
 def test_the_tab_is_there_beside_a_package_of_the_same_name(tmp_path: Path, demo: Any) -> None:
     with Webui(tmp_path, demo, others=["civitai-shortcut"]) as app:
-        assert app.status()["tabs"] == ["txt2img", TAB, "Civitai Shortcut", "Settings"]
+        assert app.status()["tabs"] == ["txt2img", "img2img", "Extras", TAB, "Civitai Shortcut", "Settings"]
         config = page_config(app)
         assert "civitai_manager" in config
         assert "loaded from civitai-shortcut" in config
@@ -30,7 +30,7 @@ def test_the_tab_is_there_beside_a_package_of_the_same_name(tmp_path: Path, demo
 
 def test_a_taken_name_is_one_clear_error_and_the_host_works(tmp_path: Path, demo: Any) -> None:
     with Webui(tmp_path, demo, others=["a-name-taken"]) as app:
-        assert app.status()["tabs"] == ["txt2img", "Name taken", "Settings"]
+        assert app.status()["tabs"] == ["txt2img", "img2img", "Extras", "Name taken", "Settings"]
         assert "loaded from name-taken" in page_config(app)
         log = app.log()
         assert log.count("Civitai Manager: its tab is not added, because another extension uses the name civitai_manager_libs") == 1
@@ -43,7 +43,7 @@ def test_a_missing_dependency_is_one_clear_error_and_the_host_works(tmp_path: Pa
     blocked.mkdir()
     (blocked / "nh3.py").write_text("raise ModuleNotFoundError(\"No module named 'nh3'\", name='nh3')\n")
     with Webui(tmp_path / "app", demo, environment={"PYTHONPATH": str(blocked)}) as app:
-        assert app.status()["tabs"] == ["txt2img", "Settings"]
+        assert app.status()["tabs"] == ["txt2img", "img2img", "Extras", "Settings"]
         log = app.log()
         assert log.count("Civitai Manager: its tab is not added, because the Python package nh3 is missing") == 1
         assert "pip install" in log

@@ -88,6 +88,25 @@ def _thumbnail(data: bytes, max_side: int) -> tuple[bytes, str] | None:
     return out.getvalue(), "jpeg"
 
 
+def whole(data: bytes) -> PILImage.Image | None:
+    """The picture in all its pixels, upright, in RGB or RGBA (the first frame of an animation); None when it is broken, a video, or too big."""
+    from PIL import Image
+
+    try:
+        Image.init()
+        with Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN]) as image:
+            if image.width * image.height > MAX_PIXELS:
+                return None
+            orientation = _orientation(image)
+            image.load()
+            clear = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+            made = image.convert("RGBA" if clear else "RGB")
+        return made.transpose(orientation) if orientation is not None else made
+    except Exception:  # see thumbnail
+        log.info("preview: a picture of %d bytes cannot be decoded", len(data), exc_info=True)
+        return None
+
+
 def _is_modest(image: PILImage.Image, max_side: int) -> bool:
     """Make a JPEG be decoded at a fraction of its size (others ignore it), at least twice ``max_side``; whether the rest is little enough.
 

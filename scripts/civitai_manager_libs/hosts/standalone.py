@@ -50,6 +50,10 @@ class StandaloneHost:
     def remember_sha256(self, path: Path, kind: str, sha256: str, tensors: str = "") -> None:
         """Nothing here keeps hashes but the catalog."""
 
+    def prompt_name(self, path: Path, kind: str) -> str:
+        """As every WebUI understands it: the file's name."""
+        return path.name if kind in ("checkpoint", "unet") else path.stem
+
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises UsageError when the port is taken or not allowed, with what to do."""

@@ -21,7 +21,7 @@ from .. import __version__
 from ..disk.placement import default_folders
 from ..errors import Busy, CivitaiManagerError
 from ..settings import SettingsStore, default_data_dir, default_file
-from . import hash_cache
+from . import generated, hash_cache, names
 
 log = logging.getLogger(__name__)
 
@@ -164,6 +164,9 @@ class WebuiHost:
 
     def remember_sha256(self, path: Path, kind: str, sha256: str, tensors: str = "") -> None:
         hash_cache.remember(path, kind, self._checkpoints(kind), sha256, tensors)
+
+    def prompt_name(self, path: Path, kind: str) -> str:
+        return names.prompt_name(path, kind)
 
     def _checkpoints(self, kind: str) -> list[Path]:
         return self.folders()["checkpoint"] if kind == "checkpoint" else []
@@ -330,9 +333,10 @@ def native_progress(host: WebuiHost) -> bool:
 def on_ui_tabs() -> list[tuple[Any, str, str]]:
     from ..ui.native import Queueing
     from ..ui.tab import build
+    from .sending import WebuiSending
 
     try:
-        return [(build(running.application, Queueing(native=native_progress(WebuiHost()))), TAB, ELEM_ID)]
+        return [(build(running.application, Queueing(native=native_progress(WebuiHost())), WebuiSending()), TAB, ELEM_ID)]
     except Exception:  # one tab less, the host's page comes up
         log.exception("civitai-manager: the tab could not be built")
         return []
@@ -362,9 +366,10 @@ def register(base_folder: Path) -> None:
     """Called while the host executes our script: tell the host's callbacks about us. ``base_folder``: the extension's own folder."""
     callbacks = importlib.import_module("modules.script_callbacks")
     # What the callbacks need is imported now: the extension's folder is on sys.path only while the script is executed.
-    for name in ("application", "ui.native", "ui.tab", "web.routes", "hosts.diagnostics", "hosts.login", "hosts.queue_repair"):
+    for name in ("application", "ui.native", "ui.tab", "web.routes", "hosts.diagnostics", "hosts.login", "hosts.queue_repair", "hosts.sending"):
         importlib.import_module(f"civitai_manager_libs.{name}")
     callbacks.on_ui_tabs(on_ui_tabs)
     callbacks.on_app_started(on_app_started)
     callbacks.on_script_unloaded(running.close)
+    generated.watch(callbacks, running.application)
     log.debug("civitai-manager: registered from %s", base_folder)

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import gradio as gr
 
 from ..settings import SECRETS
-from . import compat, handlers, native, render
+from . import compat, handlers, host_bridge, native, render
 from .native import NOT_NATIVE, Queueing
 from .panel import Panel
 from .settings_view import SettingsView
@@ -90,8 +90,10 @@ def loader() -> str:
     return LOADER.replace("NAMES", json.dumps(stamped))
 
 
-def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIVE) -> gr.Blocks:
-    """The tab's Blocks; nothing is asked of the application before a page opens. Its outermost element has the id ``civitai_manager``."""
+def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIVE, sending: host_bridge.Sending | None = None) -> gr.Blocks:
+    """The tab's Blocks; nothing is asked of the application before a page opens. Its outermost element has the id ``civitai_manager``.
+
+    ``sending``: the tabs of a host that take generation data and pictures."""
     bind = functools.partial(handlers.bind, secrets=functools.partial(secrets_of, application), limit=queueing.limit)
 
     def start(text: str, ticket: str) -> Any:
@@ -132,6 +134,7 @@ def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIV
         for press in (register.click, links.submit):
             pressed = bind(press, start, links, [links, started], action="register", ticket=ticket)
             native.show_bar(bind, pressed, started, ticket, lambda: application().jobs, queueing)
+        host_bridge.build(application, sending, bind)
         bind(page.load, told, None, notices, action="show the notices", on_error="keep")
         compat.run_on_load(page, loader())
     return page

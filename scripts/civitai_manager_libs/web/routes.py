@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from ..catalog.models import Wanted
 from ..errors import NotFound, UsageError
-from . import access, edits, gallery, interchange, organise, words
+from . import access, edits, gallery, interchange, organise, webui, words
 from .replies import LIMIT, answer, body_of, failure, number, refused
 
 if TYPE_CHECKING:
@@ -119,7 +119,9 @@ class Routes:
             if view is None:
                 raise NotFound(f"The model {model_id} is not registered.")
             versions = [{name: version[name] for name in VERSION if name in version} for version in view["versions"]]
-            return {**{name: view[name] for name in MODEL if name in view}, "versions": versions}
+            host = self.application().host
+            files = [{**one, "prompt_name": host.prompt_name(Path(one["path"]), one["kind"])} for one in view["files"]]
+            return {**{name: view[name] for name in MODEL if name in view}, "versions": versions, "files": files}
 
         return answer(told)
 
@@ -213,6 +215,7 @@ def add(
         gallery,
         interchange,
         organise,
+        webui,
         words,
     ):  # a line each
         table += part.routes(application)

@@ -40,6 +40,7 @@ def status() -> dict:
         "started": started,
         "tabs": shared.tab_names,
         "checkpoints": sorted(sd_models.checkpoints_list),
+        "checkpoint": shared.opts.sd_model_checkpoint,
         "vaes": sorted(sd_vae.vae_dict),
         "loras": sorted(networks.available_networks),
         "hypernetworks": sorted(shared.hypernetworks),

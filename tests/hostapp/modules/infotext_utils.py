@@ -1,18 +1,24 @@
-"""Buttons that send a picture's generation text to the fields of another tab."""
+"""Buttons that send a picture and its generation text to the fields of another tab."""
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from PIL import Image
+
+from modules import errors, script_callbacks, shared
+from modules.initialize_util import js
 
 sys.modules["modules.generation_parameters_copypaste"] = sys.modules[__name__]  # the older name
 
 paste_fields: dict[str, dict[str, Any]] = {}
 registered_param_bindings: list[ParamBinding] = []
+SIZE = re.compile(r"(\d+)x(\d+)$")
 
 
 @dataclass
@@ -26,13 +32,27 @@ class ParamBinding:
     paste_field_names: list[str] = field(default_factory=list)
 
 
+class PasteField(tuple):
+    """A component, and the name of its parameter or a function of all parameters: a pair that knows which of the two it has."""
+
+    def __new__(cls, component: Any, target: Any, *, api: str | None = None) -> PasteField:
+        return super().__new__(cls, (component, target))
+
+    def __init__(self, component: Any, target: Any, *, api: str | None = None) -> None:
+        super().__init__()
+        self.api, self.component = api, component
+        self.label = target if isinstance(target, str) else None
+        self.function = target if callable(target) else None
+
+
 def reset() -> None:
     paste_fields.clear()
     registered_param_bindings.clear()
 
 
-def add_paste_fields(tabname: str, init_img: Any, fields: list[tuple[Any, str]]) -> None:
-    paste_fields[tabname] = {"init_img": init_img, "fields": fields}
+def add_paste_fields(tabname: str, init_img: Any, fields: list[tuple[Any, Any]] | None, override_settings_component: Any = None) -> None:
+    made = [one if isinstance(one, PasteField) else PasteField(*one) for one in fields] if fields else fields
+    paste_fields[tabname] = {"init_img": init_img, "fields": made, "override_settings_component": override_settings_component}
 
 
 def register_paste_params_button(params: ParamBinding) -> None:
@@ -49,12 +69,83 @@ def parse_generation_parameters(text: str) -> dict[str, str]:
     return {"Prompt": prompt.strip(), "Negative prompt": negative.strip(), **pairs}
 
 
+def sizes_split(found: dict[str, Any]) -> dict[str, Any]:
+    """With "Size: 512x768" as "Size-1" and "Size-2", for every value of this shape."""
+    for name, value in list(found.items()):
+        if isinstance(value, str) and (match := SIZE.match(value)):
+            del found[name]
+            found[f"{name}-1"], found[f"{name}-2"] = match.groups()
+    return found
+
+
+def with_defaults(found: dict[str, Any]) -> dict[str, Any]:
+    """What the host takes a parameter for that is not there: a picture without it was made with the default."""
+    defaults = {"Clip skip": "1", "Hires resize-1": 0, "Hires resize-2": 0, "Hires sampler": "Use same sampler", "Hires prompt": "",
+                "Hires negative prompt": "", "Mask mode": "Inpaint masked", "Masked content": "original", "Schedule type": "Automatic"}  # fmt: skip
+    return {**defaults, **found}
+
+
+def picture_with_size(picture: Any) -> tuple[Any, Any, Any]:
+    known = shared.opts.send_size and isinstance(picture, Image.Image)
+    return (picture, picture.width, picture.height) if known else (picture, gr.update(), gr.update())
+
+
 def connect_paste_params_buttons() -> None:
     for binding in registered_param_bindings:
-        fields = paste_fields[binding.tabname]["fields"]
+        target = paste_fields[binding.tabname]
+        fields, picture = target["fields"] or [], target["init_img"]
+        sizes = [next((component for component, name in fields if name == label), None) for label in ("Size-1", "Size-2")]
+        if binding.source_image_component is not None and picture is not None:
+            sized = sizes[0] is not None and binding.tabname != "inpaint"
+            binding.paste_button.click(
+                fn=picture_with_size if sized else (lambda given: given),
+                inputs=[binding.source_image_component],
+                outputs=[picture, *sizes] if sized else [picture],
+                show_progress=False,
+            )
+        if binding.source_text_component is not None and target["fields"] is not None:
+            settings = binding.override_settings_component or target["override_settings_component"]
+            connect_paste(binding.paste_button, fields, binding.source_text_component, settings, binding.tabname)
+        binding.paste_button.click(fn=None, inputs=None, outputs=None, show_progress=False, **js(f"switch_to_{binding.tabname}"))
 
-        def paste(text: str, fields: list[tuple[Any, str]] = fields) -> list[Any]:
-            found = parse_generation_parameters(text)
-            return [gr.update(value=found[name]) if name in found else gr.update() for _, name in fields]
 
-        binding.paste_button.click(paste, inputs=[binding.source_text_component], outputs=[component for component, _ in fields])
+def value_for(component: Any, key: str | Callable[[dict[str, Any]], Any], params: dict[str, Any]) -> Any:
+    """The update of one field: nothing where the parameter is missing or does not fit."""
+    try:
+        value = key(params) if callable(key) else params.get(key)
+    except Exception:
+        errors.report(f"Error executing {key}", exc_info=True)
+        value = None
+    if value is None:
+        return gr.update()
+    if isinstance(value, dict):
+        return value
+    kind = type(component.value)
+    try:
+        return gr.update(value=False if kind is bool and value == "False" else float(value) if kind is int else kind(value))
+    except (TypeError, ValueError):
+        return gr.update()
+
+
+def settings_from(params: dict[str, Any], handled: set[Any]) -> dict[str, Any]:
+    """The list "Override settings": what the text says of settings that differ from the present ones."""
+    named = [(info.infotext, name) for name, info in shared.opts.data_labels.items() if getattr(info, "infotext", None)]
+    pairs = []
+    for label, name in named:
+        if label not in handled and params.get(label) is not None and str(params[label]) != str(getattr(shared.opts, name)):
+            pairs.append(f"{label}: {params[label]}")
+    return gr.update(value=pairs, choices=pairs, visible=bool(pairs))
+
+
+def connect_paste(button: Any, fields: list[Any], source: Any, settings: Any, tabname: str) -> None:
+    handled = {key for _, key in fields}
+    targets = [*fields, (settings, lambda params: settings_from(params, handled))] if settings is not None else fields
+
+    def paste(text: str) -> list[Any]:
+        text = text or shared.last_parameters()
+        params = with_defaults(sizes_split(parse_generation_parameters(text)))
+        script_callbacks.infotext_pasted_callback(text, params)
+        return [value_for(component, key, params) for component, key in targets]
+
+    button.click(fn=paste, inputs=[source], outputs=[component for component, _ in targets], show_progress=False)
+    button.click(fn=None, inputs=[], outputs=[], show_progress=False, **js(f"recalculate_prompts_{tabname}"))

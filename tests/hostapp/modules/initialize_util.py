@@ -60,3 +60,8 @@ def setup_middleware(app) -> None:
 
 def _add_cors(app) -> None:
     app.user_middleware.insert(0, Middleware(CORSMiddleware, allow_methods=["*"], allow_headers=["*"], allow_credentials=True))
+
+
+def js(script: str) -> dict[str, str]:
+    """A listener's script, under the name that this gradio gives it."""
+    return {"_js" if GRADIO_MAJOR < 4 else "js": script}

@@ -6,8 +6,9 @@ from typing import Any
 
 
 class OptionInfo:
-    def __init__(self, default: Any = None, label: str = "", section: tuple[str, str] = ("other", "Other")) -> None:
+    def __init__(self, default: Any = None, label: str = "", section: tuple[str, str] = ("other", "Other"), infotext: str = "") -> None:
         self.default = default
+        self.infotext = infotext
         self.label = label
         self.section = section
 

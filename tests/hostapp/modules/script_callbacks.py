@@ -10,7 +10,7 @@ from typing import Any
 
 from modules import errors, extensions, timer
 
-CATEGORIES = ("app_started", "before_ui", "ui_tabs", "ui_settings", "infotext_pasted", "script_unloaded", "on_reload", "model_loaded")
+CATEGORIES = ("app_started", "before_ui", "ui_tabs", "ui_settings", "infotext_pasted", "image_saved", "script_unloaded", "on_reload", "model_loaded")
 
 
 @dataclass
@@ -18,6 +18,16 @@ class ScriptCallback:
     script: str
     callback: Callable[..., Any]
     name: str
+
+
+@dataclass
+class ImageSaveParams:
+    """A saved picture: PIL's, what it was made with (None here), its path, and its texts: the infotext is "parameters"."""
+
+    image: Any
+    p: Any
+    filename: str
+    pnginfo: dict[str, Any]
 
 
 callback_map: dict[str, list[ScriptCallback]] = {category: [] for category in CATEGORIES}
@@ -66,6 +76,10 @@ def on_infotext_pasted(callback, *, name=None):
     _add("infotext_pasted", callback, name)
 
 
+def on_image_saved(callback, *, name=None):
+    _add("image_saved", callback, name)
+
+
 def on_script_unloaded(callback, *, name=None):
     _add("script_unloaded", callback, name)
 
@@ -96,6 +110,10 @@ def ui_settings_callback() -> None:
 
 def infotext_pasted_callback(infotext: str, params: dict[str, Any]) -> None:
     _call("infotext_pasted", infotext, params)
+
+
+def image_saved_callback(params: ImageSaveParams) -> None:
+    _call("image_saved", params)
 
 
 def script_unloaded_callback() -> None:
