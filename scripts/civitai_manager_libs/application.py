@@ -32,6 +32,9 @@ from .actions import (
     views,
 )  # fmt: skip
 from .actions.gallery.pictures import Pictures
+from .actions.images import data as image_data
+from .actions.images import resolving, resources
+from .actions.images.area import Images
 from .actions.interchange import describing, fetching, importing, manifest, restoring
 from .actions.interchange.page import Interchange
 from .actions.organise import carrying, plans, undoing
@@ -40,10 +43,12 @@ from .actions.webui import Webui
 from .catalog.database import Database
 from .catalog.exchange import Exchange
 from .catalog.files import Files
+from .catalog.generation import GenerationData
 from .catalog.journal import Journal
 from .catalog.kept import KeptPictures
 from .catalog.models import EVERYTHING, Models, Wanted
 from .catalog.own import OwnData
+from .catalog.resources import Resources
 from .catalog.statistics import Statistics
 from .catalog.updates import Updates
 from .catalog.usage import Usage
@@ -79,8 +84,9 @@ class Application:
         services = Services(
             Models(self._database), Files(self._database), Client(self._transport), jobs, self.host, self.settings, self.data_dir / "thumbnails",
             Exchange(self._database), OwnData(self._database), Updates(self._database), Statistics(self._database), Journal(self._database),
+            GenerationData(self._database), Resources(self._database),
         )  # fmt: skip
-        pictures = Pictures(services, KeptPictures(self._database), lambda told: None, lambda picture, data, patience: None)
+        pictures = Pictures(services, KeptPictures(self._database), partial(image_data.learn, services), partial(image_data.data_of, services))
 
         def download_and_keep(context: Context) -> Any:
             result = updating.run_download(services, context)
@@ -108,6 +114,9 @@ class Application:
         jobs.add_kind("test_key", Kind("library", partial(account.test_key, services)))
         jobs.add_kind("reach", Kind("library", partial(reach.run, services)))
         self._webui = Webui(services, Usage(self._database))
+        jobs.add_kind("image_data", Kind("images", partial(image_data.run, services)))
+        jobs.add_kind("resources", Kind("images", partial(resolving.run, services)))
+        jobs.add_kind("fetch_resources", Kind("library", partial(resources.run, services)))
         jobs.start(resume=serving and self.settings.current.resume_at_start)
         self._services, self._pictures = services, pictures
         self._interchange = Interchange(services, self.data_dir)
@@ -296,6 +305,11 @@ class Application:
         """Exports to be saved by a browser, libraries that it sends, imports from other tools."""
         self.services  # noqa: B018 - raises when nothing runs
         return self._interchange
+
+    @property
+    def images(self) -> Images:
+        """Pictures on Civitai: how they were made, and with what."""
+        return Images(self.services)
 
     @property
     def own(self) -> OwnData:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from ..catalog.exchange import Exchange
 from ..catalog.files import Files
+from ..catalog.generation import GenerationData
 from ..catalog.journal import Journal
 from ..catalog.models import Models
 from ..catalog.own import OwnData
+from ..catalog.resources import Resources
 from ..catalog.statistics import Statistics
 from ..catalog.updates import Updates
 from ..civitai.client import Client
@@ -32,6 +34,8 @@ class Services:
     updates: Updates
     statistics: Statistics
     journal: Journal
+    generation: GenerationData
+    resources: Resources
 
     @property
     def settings(self) -> Settings:

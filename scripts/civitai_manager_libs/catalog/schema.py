@@ -281,6 +281,26 @@ CREATE TABLE kept_pictures (
 CREATE INDEX kept_pictures_by_version ON kept_pictures (version_id, position);
 CREATE INDEX kept_pictures_by_model ON kept_pictures (model_id);
 CREATE INDEX kept_pictures_by_use ON kept_pictures (used);
+CREATE TABLE generation_data (
+    picture TEXT PRIMARY KEY,            -- the UUID in its address, else the address, else 'id:' and its number
+    state TEXT NOT NULL,                 -- found, none (nobody knows)
+    data BLOB NOT NULL,                  -- zlib, JSON as the page gets it
+    checked REAL NOT NULL                -- seconds since 1970
+);
+CREATE TABLE told_versions (             -- what Civitai has said of versions whose models need not be registered
+    version_id INTEGER PRIMARY KEY,
+    model_id INTEGER NOT NULL,           -- 0: Civitai does not know it
+    model TEXT NOT NULL,
+    type TEXT NOT NULL,
+    name TEXT NOT NULL,
+    checked REAL NOT NULL
+);
+CREATE TABLE told_hashes (
+    hash TEXT PRIMARY KEY,               -- lower hex of 64, 12, 10 or 8 digits
+    version_id INTEGER NOT NULL,         -- 0: Civitai does not know it
+    checked REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX local_files_by_tensors ON local_files (autov3) WHERE autov3 <> '';
 
 -- recipes
 CREATE TABLE recipes (

@@ -114,6 +114,33 @@ class Client:
         """The version ids that an image was made with. Raises NotFound when the image is unknown or names none."""
         return self._shown({"imageId": image_id}, f"image {image_id}")
 
+    def images(self, **asked: Any) -> tuple[list[payloads.Image], str]:
+        """A page of /images of every level, with the data of how they were made, and the cursor of the next page ("" at the end).
+
+        ``asked``: imageId, postId, modelId, modelVersionId, cursor, limit ... What is asked for may be ignored: look at what comes.
+        """
+        answer, _ = self.transport.get_json("/api/v1/images", {"browsingLevel": ALL_LEVELS, "withMeta": "true", "limit": 200, **asked})
+        if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
+            raise BadAnswer("Civitai's answer holds no list.")
+        return payloads.images(answer["items"]), as_text(as_dict(answer.get("metadata")).get("nextCursor"))
+
+    def original(self, url: str) -> bytes:
+        """A picture's file as it was uploaded. Raises NotFound when it is gone, BadAnswer when it is too large."""
+        return self.transport.get_bytes(images.original(url), IMAGE_LIMIT)[0]
+
+    def models_of_versions(self, version_ids: Iterable[int]) -> list[Fetched[Model]]:
+        """The models of many versions, as ``models``: those that Civitai lists."""
+        found: dict[int, Fetched[Model]] = {}
+        for some in _chunks([one for one in dict.fromkeys(version_ids) if 0 < one <= MAX_ID], MODELS_A_REQUEST):
+            params = {"modelVersionIds": ",".join(map(str, some)), "nsfw": "true", "limit": MODELS_A_REQUEST}
+            for raw in self.pages("/api/v1/models", params, most=1):
+                try:
+                    model = payloads.model(raw)
+                except BadAnswer:
+                    continue
+                found.setdefault(model.id, Fetched(model, raw))
+        return list(found.values())
+
     def post_versions(self, post_id: int) -> list[int]:
         """The version ids that the images of a post were made with. Raises NotFound when the post is unknown or names none."""
         return self._shown({"postId": post_id}, f"post {post_id}")

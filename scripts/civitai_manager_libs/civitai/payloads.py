@@ -279,6 +279,11 @@ def image(raw: object) -> Image:
     )
 
 
+def images(raw: object) -> list[Image]:
+    """The entries of a list that are images, each address once."""
+    return _images(raw)
+
+
 def clean_words(raw: object) -> list[str]:
     """Trigger words without stray commas, line breaks and repetitions, in order.
 

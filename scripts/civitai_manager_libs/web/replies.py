@@ -61,9 +61,9 @@ async def body_of(request: Request, limit: int) -> bytes | Response:
     reason = access.refusal(request)
     if reason:
         return refused(reason)
-    body = b""
+    body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
             return failure(UsageError("That is too much at once.", next_step="Choose fewer, or drop fewer links."))
-    return body
+    return bytes(body)

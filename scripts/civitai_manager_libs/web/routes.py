@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from ..catalog.models import Wanted
 from ..errors import NotFound, UsageError
-from . import access, edits, gallery, interchange, organise, webui, words
+from . import access, edits, gallery, images, interchange, organise, webui, words
 from .replies import LIMIT, answer, body_of, failure, number, refused
 
 if TYPE_CHECKING:
@@ -213,6 +213,7 @@ def add(
     for part in (
         edits,
         gallery,
+        images,
         interchange,
         organise,
         webui,
