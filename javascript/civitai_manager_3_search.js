@@ -222,7 +222,7 @@
         field.select();
     });
 
-    cm.search = {node: node, filters: filters, query: query, filtered: filtered, clear: clear, count: count, facets: facets, states: STATES, known: () => known, field: field};
+    cm.search = {node: node, filters: filters, query: query, filtered: filtered, clear: clear, changed: changed, count: count, facets: facets, states: STATES, known: () => known, field: field};
     field.value = filters.q;
     draw();
 })();

@@ -20,7 +20,7 @@
     });
     const data = list.data;
     const box = cm.node("div", {class: "cm-gridbox"}, cm.search.node, list.node, nothing, foot);
-    cm.grid = {node: box, foot: foot, data: data, draw: list.draw, focus: list.focus, card: list.item};
+    cm.grid = {node: box, foot: foot, data: data, draw: list.draw, focus: list.focus, card: list.item, list: list};
 
     // What is said on a card, the most pressing first: each a sign and a word.
     function badges(item) {

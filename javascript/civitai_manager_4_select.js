@@ -50,6 +50,7 @@
     cm.select = {
         has: (id) => ids.has(id),
         count: () => ids.size,
+        ids: chosen,
         toggle: function (item) {
             generation += 1;
             if (ids.has(item.id)) { remove(item); } else { ids.set(item.id, item.size || 0); key = ""; }
@@ -125,6 +126,7 @@
     const collectBox = cm.popover("box", "Collections of the selected models", collectForm, () => { drawCollections(); (title.hidden ? which : title).focus(); }, "Collect");
     which.addEventListener("change", shape);
     function shape() { title.hidden = which.value !== ""; takeOut.hidden = which.value === ""; if (!title.hidden) { title.focus(); } }
+    cm.select.collectForm = collectForm;  // its order is changed there, too
     function drawCollections() {
         const now = which.value;
         which.replaceChildren(...cm.search.known().collections.map((one) => cm.node("option", {value: one.id}, one.name)), cm.node("option", {value: ""}, "New collection…"));

@@ -98,7 +98,7 @@
     const addTag = () => { const name = tag.value.trim(); if (name) { tag.value = ""; edit(model, {}, {add_tags: [name]}); } };
     onEnter(tag, addTag);
     tag.addEventListener("focus", async () => { try { known.replaceChildren(...(await cm.get("tags?prefix=")).tags.slice(0, 100).map((one) => cm.node("option", {value: one.tag}))); } catch (error) { /* typing works without it */ } });
-    const collections = cm.node("div", {class: "cm-chips"});
+    const collections = cm.node("div", {class: "cm-in-collections"});
     const collection = cm.node("select", {class: "cm-input", "aria-label": "Add to a collection"});
     const newCollection = cm.node("input", {class: "cm-input", "aria-label": "Name of the new collection", placeholder: "Name of the new collection", hidden: true});
     collection.addEventListener("change", () => {
@@ -145,10 +145,29 @@
         put(weight, view.weight === null ? "" : view.weight);
         put(negative, view.negative);
         tags.replaceChildren(...view.own_tags.map((name) => chip(name, () => edit(model, {}, {remove_tags: [name]}), "Remove the tag " + name)));
-        collections.replaceChildren(...view.collections.map((one) => chip(one.name, () => send("collections/" + one.id + "/remove", {ids: [model]}), "Take out of " + one.name)));
+        drawCollections();
         cm.wordSets.show(view, send);
         files.replaceChildren(...(view.files.length ? view.files.map(fileRow) : [cm.node("li", {class: "cm-quiet"}, "None.")]));
         body.hidden = false;
+    }
+    // Each with a note on why it is in there; the field of one that is being typed in stays.
+    const notes = new Map();    // collection -> {node, field, put(view)}
+    function drawCollections() {
+        const wanted = view.collections.map((one) => {
+            const key = model + ":" + one.id;
+            if (!notes.has(key)) {
+                const field = cm.node("input", {class: "cm-input", placeholder: "Note", autocomplete: "off", "aria-label": cm.t("Note in {name}", {name: one.name})});
+                const chips = cm.node("span");
+                notes.set(key, {field: field, chips: chips, node: cm.node("div", {class: "cm-in-collection"}, chips, typed("", field, (id, value) => send("collections/" + one.id + "/note", {id: id, note: value})))});
+            }
+            const kept = notes.get(key);
+            kept.chips.replaceChildren(chip(one.name, () => send("collections/" + one.id + "/remove", {ids: [model]}), "Take out of " + one.name));
+            put(kept.field, one.note || "");
+            return kept.node;
+        });
+        for (const node of [...collections.children]) { if (!wanted.includes(node)) { node.remove(); } }
+        wanted.forEach((node, place) => { if (collections.children[place] !== node) { collections.insertBefore(node, collections.children[place] || null); } });
+        for (const [key, kept] of notes) { if (!wanted.includes(kept.node)) { notes.delete(key); } }
     }
     async function fillCollections() {
         try {

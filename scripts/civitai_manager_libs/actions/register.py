@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..catalog.models import Entry, VersionEntry
-from ..civitai import references
+from ..civitai import images, references
 from ..civitai.payloads import Model
 from ..civitai.references import Reference
 from ..errors import CivitaiManagerError, NotALink, NotFound, Offline, SomeFailed
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 # People paste download links with their key in them; a link's text is stored and shown.
 _SECRET = re.compile(r"([?&](?:token|api[_-]?key)=)[^\s&#\"'<>]+", re.IGNORECASE)
+VIDEO_WIDTH = 450  # pixels of the video on a card
 AT_A_TIME = 4  # models that one job fetches side by side; the rate governor decides how fast
 
 
@@ -152,6 +153,7 @@ def entry_of(model: Model, *, refreshed: bool = True) -> Entry:
     """What the catalog keeps of a model in columns."""
     bases = list(dict.fromkeys(version.base_model for version in model.versions if version.base_model))
     now = datetime.datetime.now(datetime.timezone.utc)
+    pictures = [image for version in model.versions for image in version.images]
     words = [model.name, model.type, model.creator.username if model.creator else "", str(model.id), *model.tags, *bases]
     for version in model.versions:
         words += [version.name, *version.trained_words[:50], *(file.name for file in version.files)]
@@ -180,5 +182,6 @@ def entry_of(model: Model, *, refreshed: bool = True) -> Entry:
         tags=model.tags,
         downloads=model.download_count or 0,
         thumbs=model.thumbs_up_count or 0,
-        pictures={image.url: (image.nsfw_level, image.hash) for version in model.versions for image in version.images},
+        pictures={image.url: (image.nsfw_level, image.hash) for image in pictures},
+        video=next(((images.sized(image.url, VIDEO_WIDTH), image.nsfw_level) for image in pictures if image.type == "video"), None),
     )

@@ -31,7 +31,8 @@ KEPT = 8  # answers of which the ids are kept until something changes: the next 
 
 class Card(msgspec.Struct):
     """A model as the grid shows it. ``state``: missing, broken, update, downloaded, local or registered; ``level``: NSFW bits that hold, 0 = unrated;
-    ``thumbnail_level``: those of the picture; ``size`` in bytes; ``newer``: 1 an update, 2 one in early access."""
+    ``thumbnail_level``: those of the picture; ``size`` in bytes; ``newer``: 1 an update, 2 one in early access. ``video``: the address of a short
+    example, or ''; ``video_level``: its bits."""
 
     id: int
     name: str
@@ -55,6 +56,8 @@ class Card(msgspec.Struct):
     newer: int = 0
     broken: bool = False
     missing: bool = False
+    video: str = ""
+    video_level: int = 0
 
 
 class Wanted(msgspec.Struct, kw_only=True, frozen=True):
@@ -103,11 +106,14 @@ class Grid:
         """The cards of some models, in the order asked for; those that are gone meanwhile are left out."""
         model_ids = list(model_ids)
         rows: dict[int, sqlite3.Row] = {}
+        videos: dict[int, tuple[str, int]] = {}
         with self._db.reading() as db:
             for some in chunked(model_ids):
                 marks = ", ".join("?" * len(some))
                 rows.update((row["id"], row) for row in db.execute(f"SELECT {', '.join(SHOWN)} FROM models WHERE id IN ({marks})", some))
-        return [_card(rows[model_id]) for model_id in model_ids if model_id in rows]
+                found = db.execute(f"SELECT model_id, url, level FROM videos WHERE model_id IN ({marks})", some)
+                videos.update((row["model_id"], (row["url"], row["level"])) for row in found)
+        return [_card(rows[model_id], *videos.get(model_id, ("", 0))) for model_id in model_ids if model_id in rows]
 
     def sizes(self, wanted: Wanted = EVERYTHING) -> int:
         """The bytes on disk of all that match."""
@@ -191,7 +197,7 @@ def _where(wanted: Wanted) -> tuple[str, list[Any]]:
     return " AND ".join(conditions) or "1", values
 
 
-def _card(row: sqlite3.Row) -> Card:
+def _card(row: sqlite3.Row, video: str, video_level: int) -> Card:
     bases = decoded(row["base_models"], [])
     here, broken, missing, newer = row["here"], bool(row["broken"]), bool(row["missing"]), row["newer"]
     state = "local" if row["id"] < 0 else "downloaded" if here else "registered"
@@ -201,4 +207,5 @@ def _card(row: sqlite3.Row) -> Card:
         nsfw_level=row["nsfw_level"], state=state, thumbnail=row["thumbnail"], version_count=row["version_count"], gone=bool(row["gone"]),
         registered=row["registered"], level=row["level"], thumbnail_level=row["thumbnail_level"], blurhash=row["blurhash"],
         favourite=bool(row["favourite"]), rating=row["rating"], size=row["bytes"], files=here, newer=newer, broken=broken, missing=missing,
+        video=video, video_level=video_level,
     )  # fmt: skip

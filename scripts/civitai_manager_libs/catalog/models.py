@@ -38,7 +38,7 @@ class VersionEntry(msgspec.Struct):
 class Entry(msgspec.Struct):
     """A model as it is to be saved. ``search``: everything of Civitai's that a query may look for. Versions newest first.
 
-    ``pictures``: NSFW bit and BlurHash by address; those of the thumbnail are kept.
+    ``pictures``: NSFW bit and BlurHash by address; those of the thumbnail are kept. ``video``: address and NSFW bit of the first example video.
     """
 
     id: int
@@ -56,6 +56,7 @@ class Entry(msgspec.Struct):
     downloads: int = 0
     thumbs: int = 0
     pictures: dict[str, tuple[int, str]] = {}
+    video: tuple[str, int] | None = None
 
 
 OWN = ("note", "favourite", "rating", "weight", "negative", "own_level", "follow", "pinned")
@@ -130,6 +131,9 @@ class Models(Grid):
             "INSERT INTO texts (model_id, search) VALUES (?, ?) ON CONFLICT (model_id) DO UPDATE SET search = excluded.search",
             (entry.id, plain(entry.search)),
         )
+        db.execute("DELETE FROM videos WHERE model_id = ?", (entry.id,))
+        if entry.video:
+            db.execute("INSERT INTO videos VALUES (?, ?, ?)", (entry.id, *entry.video))
         db.execute("DELETE FROM versions WHERE model_id = ?", (entry.id,))
         db.executemany(
             "INSERT OR REPLACE INTO versions (id, model_id, position, name, base_model, published, early_access) VALUES (?, ?, ?, ?, ?, ?, ?)",

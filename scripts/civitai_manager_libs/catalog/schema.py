@@ -261,6 +261,14 @@ CREATE INDEX journal_planned ON journal (id) WHERE state = 'planned';
 """
 
 SCHEMA_3 = """
+-- the first example video of a model, for its card
+CREATE TABLE videos (
+    model_id INTEGER PRIMARY KEY REFERENCES models ON DELETE CASCADE,
+    url TEXT NOT NULL,                   -- of a small variant
+    level INTEGER NOT NULL               -- NSFW bit, 0 = unrated
+);
+UPDATE models SET settled = 0 WHERE id > 0;   -- found in the bodies that are kept (actions/refill.py)
+
 -- Civitai's answers, kept so that they are shown at once
 
 -- followed creators and searches
