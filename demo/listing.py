@@ -21,6 +21,8 @@ PERIOD_DAYS = {"Year": 365, "Month": 31, "Week": 7, "Day": 1}
 TOO_MANY = "You've requested too many pages, please use cursors instead"
 BOOLEANS = (
     "nsfw",
+    "favorites",
+    "hidden",
     "primaryFileOnly",
     "supportsGeneration",
     "earlyAccess",
@@ -152,6 +154,10 @@ class Lister:
         if types and entry["type"] not in types or bases and not set(bases) & set(entry["bases"]):
             return False
         if name and str(entry["creator"] or "").lower() != name.lower() or tag and tag.lower() not in (str(tag_).lower() for tag_ in entry["tags"]):
+            return False
+        if flags["favorites"] and entry["id"] % 7:  # whose key it is likes every seventh
+            return False
+        if (kind := query.one("checkpointType")) and entry["type"] == "Checkpoint" and kind != ("Trained", "Merge")[entry["id"] % 2]:
             return False
         if flags["archived"] is not None and flags["archived"] != entry["archived"]:
             return False

@@ -58,19 +58,26 @@
         draw();
     }
 
-    // -- the setting, a small box beside the filters
-    const limit = cm.node("select", {class: "cm-input", "aria-label": "Show pictures up to"}, ...LEVELS.map(([value, text]) => cm.node("option", {value: value}, text)));
-    const above = cm.node("select", {class: "cm-input", "aria-label": "Pictures above that"}, cm.node("option", {value: "blur"}, "Blur them"), cm.node("option", {value: "hide"}, "Leave their models out"));
-    limit.addEventListener("change", () => set({limit: Number(limit.value)}));
-    above.addEventListener("change", () => set({above: above.value}));
-    cm.marks.box = cm.node("div", {class: "cm-marks"}, cm.node("label", {}, "Show up to", limit), cm.node("label", {}, "What is above", above),
-        cm.node("p", {class: "cm-quiet"}, "For this browser. What nobody has rated counts as the strictest. A press on a blurred picture shows that one."));
+    // -- the setting, a small box beside the filters of each grid
+    const boxes = [];
+    cm.marks.makeBox = function () {
+        const limit = cm.node("select", {class: "cm-input", "aria-label": "Show pictures up to"}, ...LEVELS.map(([value, text]) => cm.node("option", {value: value}, text)));
+        const above = cm.node("select", {class: "cm-input", "aria-label": "Pictures above that"}, cm.node("option", {value: "blur"}, "Blur them"), cm.node("option", {value: "hide"}, "Leave their models out"));
+        limit.addEventListener("change", () => set({limit: Number(limit.value)}));
+        above.addEventListener("change", () => set({above: above.value}));
+        boxes.push([limit, above]);
+        draw();
+        return cm.node("div", {class: "cm-marks"}, cm.node("label", {}, "Show up to", limit), cm.node("label", {}, "What is above", above),
+            cm.node("p", {class: "cm-quiet"}, "For this browser. What nobody has rated counts as the strictest. A press on a blurred picture shows that one."));
+    };
     function draw() {
-        limit.value = String(setting.limit);
-        above.value = setting.above;
-        above.disabled = setting.limit === 31;
+        for (const [limit, above] of boxes) {
+            limit.value = String(setting.limit);
+            above.value = setting.above;
+            above.disabled = setting.limit === 31;
+        }
     }
-    draw();
+    cm.marks.box = cm.marks.makeBox();
     // Another tab of this browser has changed it.
     window.addEventListener("storage", (event) => {
         if (event.key !== "civitai-manager:marks") { return; }

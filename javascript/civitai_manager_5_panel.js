@@ -36,7 +36,7 @@
 
     cm.choose = function (id, version) {
         model = Number(id);
-        cm.show("library");
+        if (cm.root().dataset.cmView !== "civitai") { cm.show("library"); }  // beside Civitai's answers it opens where one is
         cm.root().classList.add("cm-panel-open");
         cm.grid.mark(model);
         const shown = document.querySelector("#cm_head [data-cm-choice]");
@@ -53,7 +53,7 @@
         clearTimeout(timer);
         cm.root().classList.remove("cm-panel-open", "cm-choosing");
         cm.grid.mark(0);
-        cm.grid.focus();
+        if (cm.root().dataset.cmView === "civitai") { cm.browsing.mark(0); cm.browsing.focus(); } else { cm.grid.focus(); }
     };
     cm.restore = function () {
         const id = cm.recall("chosen", 0);

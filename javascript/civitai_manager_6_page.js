@@ -159,7 +159,7 @@
         else if (tries) { setTimeout(() => restoreWhenReady(tries - 1), 250); }
     }
     let planned = false;
-    const OURS = ".cm-gridbox, .cm-tray, .cm-connection, .cm-diagnostics, .cm-page-view, .cm-own, .cm-use";  // what we draw ourselves needs no second look
+    const OURS = ".cm-gridbox, .cm-civitai, .cm-tray, .cm-connection, .cm-diagnostics, .cm-page-view, .cm-own, .cm-use";  // what we draw ourselves needs no second look
     const observer = new MutationObserver((records) => {
         if (planned || records.every((record) => record.target.closest && record.target.closest(OURS))) { return; }
         planned = true;

@@ -31,6 +31,7 @@ from .actions import (
     verify,
     views,
 )  # fmt: skip
+from .actions.discover import Discover, collecting, following
 from .actions.gallery.pictures import Pictures
 from .actions.images import data as image_data
 from .actions.images import resolving, resources
@@ -40,9 +41,11 @@ from .actions.interchange.page import Interchange
 from .actions.organise import carrying, plans, undoing
 from .actions.services import Services
 from .actions.webui import Webui
+from .catalog.answers import Answers
 from .catalog.database import Database
 from .catalog.exchange import Exchange
 from .catalog.files import Files
+from .catalog.follows import Follows
 from .catalog.generation import GenerationData
 from .catalog.journal import Journal
 from .catalog.kept import KeptPictures
@@ -85,6 +88,7 @@ class Application:
             Models(self._database), Files(self._database), Client(self._transport), jobs, self.host, self.settings, self.data_dir / "thumbnails",
             Exchange(self._database), OwnData(self._database), Updates(self._database), Statistics(self._database), Journal(self._database),
             GenerationData(self._database), Resources(self._database),
+            Answers(self._database), Follows(self._database),
         )  # fmt: skip
         pictures = Pictures(services, KeptPictures(self._database), partial(image_data.learn, services), partial(image_data.data_of, services))
 
@@ -117,8 +121,10 @@ class Application:
         jobs.add_kind("image_data", Kind("images", partial(image_data.run, services)))
         jobs.add_kind("resources", Kind("images", partial(resolving.run, services)))
         jobs.add_kind("fetch_resources", Kind("library", partial(resources.run, services)))
+        jobs.add_kind("collect", Kind("library", partial(collecting.run, services)))
+        jobs.add_kind("follow", Kind("library", partial(following.run, services)))
         jobs.start(resume=serving and self.settings.current.resume_at_start)
-        self._services, self._pictures = services, pictures
+        self._services, self._pictures, self._discover = services, pictures, Discover(services)
         self._interchange = Interchange(services, self.data_dir)
         if self._database.set_aside is not None:
             self.notices.append(
@@ -139,6 +145,7 @@ class Application:
             services, self._services = self._services, None
             self._pictures.close()
             self._webui.close()
+            self._discover.close()
             services.jobs.close()
             self._transport.close()
             self._database.close()
@@ -163,6 +170,13 @@ class Application:
         if self._services is None:
             raise RuntimeError("the application is not running")
         return self._webui
+
+    @property
+    def discover(self) -> Discover:
+        """Searching Civitai, following, and taking over what was found."""
+        if self._services is None:
+            raise RuntimeError("the application is not running")
+        return self._discover
 
     # -- what can be asked for: each returns at once; what takes time is a job, whose id is returned. ``ticket``: 12 hexadecimal digits that
     # stand for one press of a button, so that a request that is sent twice starts one job

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
-from . import cli_library
+from . import cli_discover, cli_library
 from .actions import register, views
 from .application import Application
 from .catalog.models import Wanted
@@ -88,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("id", nargs="?", metavar="ID")
     sub = command("cancel", run_cancel, "Stop a job and remove what it left half-done.")
     sub.add_argument("id", metavar="ID")
+    cli_discover.add_command(command, _answer)
     cli_library.add_commands(command, cli_library.Telling(_finish, _outcome, _answer))
     return top
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..catalog.answers import Answers
 from ..catalog.exchange import Exchange
 from ..catalog.files import Files
+from ..catalog.follows import Follows
 from ..catalog.generation import GenerationData
 from ..catalog.journal import Journal
 from ..catalog.models import Models
@@ -36,6 +38,8 @@ class Services:
     journal: Journal
     generation: GenerationData
     resources: Resources
+    answers: Answers
+    follows: Follows
 
     @property
     def settings(self) -> Settings:

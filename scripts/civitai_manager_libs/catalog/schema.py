@@ -270,8 +270,38 @@ CREATE TABLE videos (
 UPDATE models SET settled = 0 WHERE id > 0;   -- found in the bodies that are kept (actions/refill.py)
 
 -- Civitai's answers, kept so that they are shown at once
+CREATE TABLE answers (                   -- one page of a search
+    search TEXT NOT NULL,                -- a print of what was asked for
+    cursor TEXT NOT NULL,                -- '' the first page
+    following TEXT NOT NULL,             -- the cursor of the next page, '' none
+    cards TEXT NOT NULL,                 -- JSON: what the grid shows of each model
+    seen INTEGER NOT NULL,               -- how many models Civitai sent, before those were left out that were not asked for
+    asked REAL NOT NULL,                 -- seconds since 1970
+    used REAL NOT NULL,
+    PRIMARY KEY (search, cursor)
+);
+CREATE INDEX answers_by_use ON answers (used);
+CREATE TABLE answered (                  -- models out of answers, registered or not
+    model_id INTEGER PRIMARY KEY,
+    body BLOB NOT NULL,                  -- zlib of JSON
+    whole INTEGER NOT NULL,              -- 0: versions or pictures are missing, because of what was asked for
+    asked REAL NOT NULL,
+    bytes INTEGER NOT NULL
+);
+CREATE INDEX answered_by_age ON answered (asked, bytes);
+CREATE TABLE told (name TEXT PRIMARY KEY, value TEXT NOT NULL, asked REAL NOT NULL) WITHOUT ROWID;   -- Civitai's lists of words; value: JSON
 
 -- followed creators and searches
+CREATE TABLE follows (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,            -- a print of the search, so that one is followed once
+    name TEXT NOT NULL,
+    search TEXT NOT NULL,                -- JSON
+    since TEXT NOT NULL,                 -- what was published later is new: ISO 8601 UTC
+    known TEXT NOT NULL DEFAULT '[]',    -- ids of models already told, JSON
+    news TEXT NOT NULL DEFAULT '[]',     -- ids of models that were new at the last look and that nobody has looked at
+    looked REAL NOT NULL DEFAULT 0       -- the last look, seconds since 1970
+);
 
 -- generation data of pictures, and pictures kept for offline
 CREATE TABLE kept_pictures (

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from ..errors import BadAnswer, NotFound, RemoteError
 from ..reporter import Patience
-from . import images, payloads, refusals
+from . import images, payloads, refusals, searching
 from .payloads import Model, Version
 from .references import MAX_ID
 from .refusals import Headers, denial
+from .searching import Search
 from .transport import Transport
 from .values import as_dict, as_int, as_list, as_text
 
@@ -19,6 +22,7 @@ T = TypeVar("T")
 
 IMAGE_LIMIT = 32 * 1024 * 1024
 MODELS_A_REQUEST = 100
+SEARCHED_A_REQUEST = 30  # an answer of a hundred weighs some megabytes, and Civitai may take half a minute for it
 HASHES_A_REQUEST = 100
 HASH_IDS_A_REQUEST = 10_000
 ALL_LEVELS = 31
@@ -40,6 +44,15 @@ class HashMatch:
     sha256: str
     version_id: int
     model_id: int | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of a search. ``following``: the next page's cursor, '' at the end; ``seen``: models in the answer, before it was filtered again."""
+
+    items: list[Fetched[Model]]
+    following: str
+    seen: int
 
 
 class Client:
@@ -71,6 +84,30 @@ class Client:
                 if found.keys() >= set(some):
                     break  # a further page could hold nothing new
         return list(found.values())
+
+    def search(self, search: Search, cursor: str = "", limit: int = SEARCHED_A_REQUEST) -> Found:
+        """One page of what a search finds, by cursor. It may hold nothing while more follow. Raises NotFound for an unknown creator."""
+        what = f"the creator {search.creator}" if search.creator else ""
+        answer, _ = self.transport.get_json("/api/v1/models", searching.parameters(search, cursor, limit), what=what)
+        if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
+            raise BadAnswer("Civitai's answer holds no list.")
+        now = datetime.datetime.now(datetime.timezone.utc)
+        good: list[Fetched[Model]] = []
+        for raw in answer["items"]:
+            try:
+                model = payloads.model(raw)
+            except BadAnswer:
+                continue
+            if searching.fits(model, search, now):
+                good.append(Fetched(model, raw))
+        following = _next_cursor(answer)
+        return Found(good, following if following != cursor else "", len(answer["items"]))
+
+    def names(self, kind: str, beginning: str) -> list[str]:
+        """Names that Civitai completes: of "tags" or "creators", the first twenty."""
+        answer, _ = self.transport.get_json(f"/api/v1/{kind}", {"query": beginning, "limit": 20}, what=f"its {kind}")
+        field = "name" if kind == "tags" else "username"
+        return [name for one in as_list(as_dict(answer).get("items")) if (name := as_text(as_dict(one).get(field)).strip())]
 
     def version(self, version_id: int) -> Fetched[Version]:
         """One version with its files. Civitai does not know one that is published but not yet rated, though its model lists it: NotFound."""
@@ -215,6 +252,18 @@ class Client:
         return ids
 
 
+def _next_cursor(answer: dict[str, Any]) -> str:
+    """The cursor of the next page; ``nextPage`` has it too, and its host is never used."""
+    metadata = as_dict(answer.get("metadata"))
+    cursor = metadata.get("nextCursor")
+    if isinstance(cursor, (str, int)) and not isinstance(cursor, bool) and str(cursor):
+        return str(cursor)
+    try:
+        return next(iter(parse_qs(urlsplit(as_text(metadata.get("nextPage"))).query).get("cursor", [])), "")
+    except ValueError:
+        return ""
+
+
 def _versions_of(item: dict[str, Any]) -> Iterator[int]:
     meta = as_dict(item.get("meta"))
     meta = as_dict(meta.get("meta")) if set(meta) <= {"id", "meta"} else meta
@@ -241,4 +290,4 @@ def _chunks(values: list[T], size: int) -> Iterator[list[T]]:
         yield values[start : start + size]
 
 
-__all__ = ["Client", "Fetched", "HashMatch", "denial", "refusals"]
+__all__ = ["Client", "Fetched", "Found", "HashMatch", "denial", "refusals"]

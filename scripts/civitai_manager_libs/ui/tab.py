@@ -119,11 +119,11 @@ def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIV
         compat.html(mount("navigation", "Views"), "cm_navigation")
         with gr.Row(elem_id="cm_library"):
             compat.html(mount("grid", "Library"), "cm_grid")
+            compat.html(mount("civitai", "Civitai"), "cm_civitai_view")  # beside the same panel
             with gr.Column(elem_id="cm_panel"):
                 Panel(application).build(bind, ticket)
         with gr.Column(elem_id="cm_settings"):
             SettingsView(application, queueing).build(page, bind, ticket)
-        compat.html(mount("civitai", "Civitai"), "cm_civitai_view")
         compat.html(mount("recipes", "Recipes"), "cm_recipes_view")
         compat.html(mount("updates", "Updates"), "cm_updates_view")
         compat.html(mount("health", "Health"), "cm_health_view")

@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from ..catalog.models import Wanted
 from ..errors import NotFound, UsageError
-from . import access, edits, gallery, images, interchange, organise, webui, words
+from . import access, discover, edits, gallery, images, interchange, organise, webui, words
 from .replies import LIMIT, answer, body_of, failure, number, refused
 
 if TYPE_CHECKING:
@@ -211,6 +211,7 @@ def add(
         ("POST", "/models/{model_id}/thumbnail", routes.choose_thumbnail),
     ]
     for part in (
+        discover,
         edits,
         gallery,
         images,
