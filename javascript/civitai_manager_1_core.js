@@ -25,7 +25,7 @@
             this.status = status;
             this.ours = Boolean(ours);
         }
-        get sentence() { return (this.message + " " + (this.told.next_step || "")).trim(); }
+        get sentence() { return (cm.words.of(this.message) + " " + cm.words.of(this.told.next_step || "")).trim(); }
     }
     cm.Refusal = Refusal;
 
@@ -39,7 +39,7 @@
             let body = null;
             try { body = await answer.json(); } catch (error) { body = null; }
             if (!answer.ok) {
-                const told = (body && body.error) || {message: answer.status === 401 ? "You are not logged in." : "The server answered " + answer.status + ".",
+                const told = (body && body.error) || {message: answer.status === 401 ? "You are not logged in." : cm.t("The server answered {status}.", {status: String(answer.status)}),
                     next_step: answer.status === 401 ? "Reload the page and log in." : "Try again."};
                 throw new Refusal(told, answer.status, body && body.error);
             }
@@ -145,7 +145,7 @@
         const [number, unit] = cm.size(total).split(" ");
         const scale = Math.pow(1000, ["B", "KB", "MB", "GB", "TB"].indexOf(unit));
         const digits = number.includes(".") ? 1 : 0;
-        return (done / scale).toFixed(digits) + " of " + number + " " + unit;
+        return cm.t("{done} of {total}", {done: (done / scale).toFixed(digits), total: number + " " + unit});
     };
     cm.time = function (seconds) {
         const whole = Math.max(0, Math.round(seconds));

@@ -216,7 +216,7 @@
     }
     async function late(event, body, answer) {
         const told = await answer.json().catch(() => ({}));
-        if (answer.status !== 200) { cm.say(told.error || "The server answered " + answer.status + "."); return; }
+        if (answer.status !== 200) { cm.say(told.error || cm.t("The server answered {status}.", {status: String(answer.status)})); return; }
         event.outputs.forEach((name, index) => {
             const value = (told.data || [])[index];
             const place = document.getElementById(name);

@@ -135,42 +135,47 @@
         if (job.state === "waiting") { return "waiting"; }
         return job.state === "running" ? (job.quiet >= 2 ? "waiting" : "working") : "";
     };
-    cm.asOf = () => cm.connection.ok || !cm.connection.at ? "" : "As of " + cm.clock(cm.connection.at);
+    cm.asOf = () => cm.connection.ok || !cm.connection.at ? "" : cm.t("As of {time}", {time: cm.clock(cm.connection.at)});
     cm.describe = function (job) {
         if (job.stopping) { return job.stopping === "pause" ? "Pausing…" : "Cancelling…"; }
-        if (job.state === "failed" && job.error) { return (job.error.message + " " + (job.error.next_step || "")).trim(); }
+        if (job.state === "failed" && job.error) { return (cm.words.of(job.error.message) + " " + cm.words.of(job.error.next_step || "")).trim(); }
         if (job.state === "done") { return told(job) || "Done."; }
         const parts = [cm.life(job) === "waiting" ? WORDS.waiting : WORDS[job.state] || job.state];
-        if (job.elsewhere) { parts[0] += " in another program"; }
+        if (job.elsewhere) { parts[0] = cm.t("{state} in another program", {state: parts[0]}); }
         if (job.text && job.state !== "cancelled") { parts.push(job.text); }
         return parts.join(" · ");
     };
     // What the kinds of the library's jobs have done, in words.
-    const counted = (number, one, many) => number ? cm.count(number) + " " + (number === 1 ? one : many) : "";
+    const counted = (number, one, many, otherwise) => number ? cm.tn(number, one, many || one) : otherwise ? cm.t(otherwise) : "";
     const joined = (...parts) => parts.filter(Boolean).join(", ");
     const withNotes = (text, notes) => [text, ...(notes || []).slice(0, 3)].filter(Boolean).join(" · ");
-    const moved = (result, what) => withNotes(joined(what + " " + (counted(result.files, "file", "files") || "nothing"), result.bytes ? cm.size(result.bytes) : ""), result.notes);
+    const moved = (result, one, many, otherwise) => withNotes(joined(counted(result.files, one, many, otherwise), result.bytes ? cm.size(result.bytes) : ""), result.notes);
+    // What a batch did not do, each with its reason.
+    const named = (name, why) => name ? cm.t("{name}: {why}", {name: name, why: why}) : cm.words.of(why);
     const KINDS = {
-        scan: (result) => result.files === undefined ? "" : withNotes(joined((counted(result.files, "file", "files") || "No file") + " found", counted(result.new, "new", "new"), counted(result.moved, "moved", "moved"),
-            counted(result.missing, "missing", "missing"), counted(result.truncated, "truncated", "truncated"), counted(result.identified, "known on Civitai", "known on Civitai"),
-            counted(result.unknown, "not on Civitai", "not on Civitai"), counted((result.failed || []).length, "could not be read", "could not be read"),
-            counted(result.away, "on a drive that is not there", "on a drive that is not there"), counted(result.requests, "request to Civitai", "requests to Civitai")), result.notes),
-        verify: (result) => result.verified === undefined ? "" : withNotes(counted(result.files, "file", "files") + " read: " + ((result.problems || []).length ? cm.count(result.verified) + " as they should be, " + cm.count(result.problems.length) + " not" : "all as they should be"),
-            (result.problems || []).map((one) => one.path + ": " + one.reason)),
-        updates: (result) => result.checked === undefined ? "" : joined((counted(result.checked, "model", "models") || "No model") + " checked", counted(result.with_updates, "has a newer version", "have newer versions") || "none has a newer version",
-            counted(result.early_access_only, "only in early access", "only in early access"), counted(result.gone, "gone from Civitai", "gone from Civitai"), counted(result.failed, "not answered", "not answered"), counted(result.requests, "request", "requests")),
-        update: (result) => !result.started ? "" : withNotes(joined(counted(result.started.length, "download started", "downloads started") || "No download started", counted((result.skipped || []).length, "left as it is", "left as they are")),
-            (result.skipped || []).map((one) => (one.name ? one.name + ": " : "") + (one.message || one.reason || ""))),
-        collect: (result) => result.models === undefined ? "" : withNotes(joined(result.new ? cm.count(result.new) + " registered" : "", result.refreshed ? cm.count(result.refreshed) + " known already" : "",
-            counted((result.started || []).length, "download started", "downloads started"), counted(result.skips, "not downloaded", "not downloaded"), counted(result.failures, "could not be read", "could not be read")),
-            [...(result.skipped || []), ...(result.failed || [])].map((one) => (one.name ? one.name + ": " : "") + (one.message || ""))),
-        follow: (result) => result.looked === undefined ? "" : withNotes(result.new ? counted(result.new, "new model", "new models") : "Nothing new", (result.found || []).map((one) => one.name + ": " + cm.count(one.new))),
-        organise: (result) => result.batch === undefined ? "" : moved(result, "Moved"),
-        undo: (result) => result.batch === undefined ? "" : moved(result, "Taken back"),
-        finish_moves: (result) => result.batch === undefined ? "" : moved(result, "Finished"),
-        import: (result) => !result.models ? "" : withNotes(joined((result.dry_run ? "Would be taken over: " : "Taken over: ") + cm.count(result.models.new) + " new", counted(result.models.known, "known already", "known already"),
-            counted(result.models.local, "only here", "only here"), counted(result.files, "file", "files")), result.notes),
-        edit: (result) => counted(result.changed, "model changed", "models changed"),
+        scan: (result) => result.files === undefined ? "" : withNotes(joined(counted(result.files, "{count} file found", "{count} files found", "No file found"), counted(result.new, "{count} new"),
+            counted(result.moved, "{count} moved"), counted(result.missing, "{count} missing"), counted(result.truncated, "{count} truncated"), counted(result.identified, "{count} known on Civitai"),
+            counted(result.unknown, "{count} not on Civitai"), counted((result.failed || []).length, "{count} could not be read"),
+            counted(result.away, "{count} on a drive that is not there"), counted(result.requests, "{count} request to Civitai", "{count} requests to Civitai")), result.notes),
+        verify: (result) => result.verified === undefined ? "" : withNotes((result.problems || []).length ?
+            counted(result.files, "{count} file read", "{count} files read") + ": " + cm.t("{good} as they should be, {bad} not", {good: result.verified, bad: result.problems.length}) :
+            counted(result.files, "{count} file read: all as they should be", "{count} files read: all as they should be", "No file was read"),
+            (result.problems || []).map((one) => named(one.path, one.reason))),
+        updates: (result) => result.checked === undefined ? "" : joined(counted(result.checked, "{count} model checked", "{count} models checked", "No model checked"),
+            counted(result.with_updates, "{count} has a newer version", "{count} have newer versions", "none has a newer version"), counted(result.early_access_only, "{count} only in early access"),
+            counted(result.gone, "{count} gone from Civitai"), counted(result.failed, "{count} not answered"), counted(result.requests, "{count} request", "{count} requests")),
+        update: (result) => !result.started ? "" : withNotes(joined(counted(result.started.length, "{count} download started", "{count} downloads started", "No download started"),
+            counted((result.skipped || []).length, "{count} left as it is", "{count} left as they are")), (result.skipped || []).map((one) => named(one.name, one.message || one.reason || ""))),
+        collect: (result) => result.models === undefined ? "" : withNotes(joined(counted(result.new, "{count} registered"), counted(result.refreshed, "{count} known already"),
+            counted((result.started || []).length, "{count} download started", "{count} downloads started"), counted(result.skips, "{count} not downloaded"), counted(result.failures, "{count} could not be read")),
+            [...(result.skipped || []), ...(result.failed || [])].map((one) => named(one.name, one.message || ""))),
+        follow: (result) => result.looked === undefined ? "" : withNotes(counted(result.new, "{count} new model", "{count} new models", "Nothing new"), (result.found || []).map((one) => one.name + ": " + cm.count(one.new))),
+        organise: (result) => result.batch === undefined ? "" : moved(result, "Moved {count} file", "Moved {count} files", "Moved nothing"),
+        undo: (result) => result.batch === undefined ? "" : moved(result, "Taken back {count} file", "Taken back {count} files", "Taken back nothing"),
+        finish_moves: (result) => result.batch === undefined ? "" : moved(result, "Finished {count} file", "Finished {count} files", "Finished nothing"),
+        import: (result) => !result.models ? "" : withNotes(joined(cm.t(result.dry_run ? "Would be taken over: {count} new" : "Taken over: {count} new", {count: result.models.new}), counted(result.models.known, "{count} known already"),
+            counted(result.models.local, "{count} only here"), counted(result.files, "{count} file", "{count} files")), result.notes),
+        edit: (result) => counted(result.changed, "{count} model changed", "{count} models changed"),
     };
     const KEYS = {accepted: "your key is accepted", "not accepted": "it does not accept your key: enter a valid one in the settings", none: "no key is set"};
     function told(job) {
@@ -178,12 +183,12 @@
         const words = (KINDS[job.kind] || (() => ""))(result);
         if (words) { return words; }
         if (Array.isArray(result.registered)) {
-            if (result.registered.length === 1) { return (result.new ? "Registered: " : "Refreshed: ") + result.registered[0].name; }
-            return [result.new ? cm.count(result.new) + " registered" : "", result.refreshed ? cm.count(result.refreshed) + " refreshed" : ""].filter(Boolean).join(", ");
+            if (result.registered.length === 1) { return cm.t(result.new ? "Registered: {name}" : "Refreshed: {name}", {name: result.registered[0].name}); }
+            return joined(counted(result.new, "{count} registered"), counted(result.refreshed, "{count} refreshed"));
         }
-        if (result.path) { return [(result.already_here ? "Already here: " : result.verified ? "Verified: " : "Done: ") + result.path, ...(result.notes || [])].join(" · "); }
-        if (result.address) { return "Civitai answers in " + cm.count(result.milliseconds) + " ms; " + (KEYS[result.key] || "your key was not asked about") + "."; }
-        if (result.username) { return "The key works: it belongs to " + result.username + "."; }
+        if (result.path) { return [cm.t(result.already_here ? "Already here: {path}" : result.verified ? "Verified: {path}" : "Done: {path}", {path: result.path}), ...(result.notes || [])].join(" · "); }
+        if (result.address) { return cm.t("Civitai answers in {milliseconds} ms; {state}.", {milliseconds: result.milliseconds, state: KEYS[result.key] || "your key was not asked about"}); }
+        if (result.username) { return cm.t("The key works: it belongs to {name}.", {name: result.username}); }
         return job.text || "";
     }
     cm.percent = function (job) {
@@ -196,7 +201,7 @@
         const over = ["done", "failed", "cancelled"].includes(job.state);
         if (percent !== null && !over) { parts.push(Math.floor(percent) + " %"); }
         if (job.bytes_total > 0) { parts.push(job.state === "done" ? cm.size(job.bytes_total) : cm.sizes(job.bytes_done, job.bytes_total)); }
-        else if (job.total > 1) { parts.push(cm.count(job.done) + " of " + cm.count(job.total)); }
+        else if (job.total > 1) { parts.push(cm.t("{done} of {total}", {done: job.done, total: job.total})); }
         if (cm.life(job) === "working") {
             if (job.speed) { parts.push(cm.size(job.speed) + "/s"); }
             if (job.eta !== null && job.eta !== undefined) { parts.push(cm.time(job.eta)); }

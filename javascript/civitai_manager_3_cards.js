@@ -9,7 +9,7 @@
     cm.cover = function (icon, ...rest) {
         const blank = cm.node("span", {class: "cm-blank"}, cm.icon(icon || "box"));
         const canvas = cm.node("canvas", {class: "cm-hash", hidden: true, "aria-hidden": "true"});
-        const reveal = cm.node("span", {class: "cm-reveal", "aria-hidden": "true", title: "Show this picture (V)", hidden: true}, cm.icon("eye"), cm.node("span"));
+        const reveal = cm.node("span", {class: "cm-reveal", translate: "yes", "aria-hidden": "true", title: "Show this picture (V)", hidden: true}, cm.icon("eye"), cm.node("span"));
         const node = cm.node("span", {class: "cm-cover"}, blank, canvas, ...rest, reveal);
         let [image, shown, hashed] = [null, null, null];
         const card = () => node.parentNode || node;
@@ -47,22 +47,22 @@
     };
 
     cm.card = function () {
-        const badges = cm.node("span", {class: "cm-badges"});
-        const star = cm.node("span", {class: "cm-star", hidden: true}, cm.icon("star"), cm.node("span", {class: "cm-hidden"}, "Favourite"));
+        const badges = cm.node("span", {class: "cm-badges", translate: "yes"});
+        const star = cm.node("span", {class: "cm-star", translate: "yes", hidden: true}, cm.icon("star"), cm.node("span", {class: "cm-hidden"}, "Favourite"));
         // For the mouse and the finger; with keys the same is done by Space and V.
-        const tick = cm.node("span", {class: "cm-tick", "aria-hidden": "true", title: "Select (Space)"}, cm.node("span", {}, cm.icon("check")));
+        const tick = cm.node("span", {class: "cm-tick", translate: "yes", "aria-hidden": "true", title: "Select (Space)"}, cm.node("span", {}, cm.icon("check")));
         const cover = cm.cover("box", badges, star, tick);
-        const name = cm.node("span", {class: "cm-name", translate: "no"});
-        const facts = cm.node("span", {class: "cm-card-facts", translate: "no"});
-        return {node: cm.node("div", {class: "cm-card"}, cover.node, name, facts), cover: cover, name: name, facts: facts, badges: badges, star: star, key: ""};
+        const name = cm.node("span", {class: "cm-name"});
+        const facts = cm.node("span", {class: "cm-card-facts"});
+        return {node: cm.node("div", {class: "cm-card", translate: "no"}, cover.node, name, facts), cover: cover, name: name, facts: facts, badges: badges, star: star, key: ""};
     };
 
-    // ``told``: null while it is on the way, else {id, name, facts: [text], more: [text for the ear only], badges: [[icon, word]], plain: said when there is
+    // ``told``: null while it is on the way, else {id, name, facts: [text], more: [text for the ear only, ours], badges: [[icon, word]], plain: said when there is
     // no badge, favourite, picture: as cm.cover takes it}. ``marks``: {selected, current}.
     cm.fillCard = function (cell, told, marks) {
         cm.attribute(cell.node, "aria-selected", Boolean(told) && marks.selected);
         cm.attribute(cell.node, "aria-current", told && marks.current ? "true" : null);
-        const key = told ? JSON.stringify(told) + cm.marks.setting.above : "wait";
+        const key = told ? JSON.stringify(told) + cm.marks.setting.above + cm.words.language : "wait";
         if (cell.key === key) { return; }
         cell.key = key;
         cell.node.dataset.id = told ? told.id : "";
@@ -77,7 +77,7 @@
         const picture = told ? told.picture : null;
         cell.cover.show(picture);
         const states = told ? [...signs.map((sign) => sign[1]), ...(signs.length || !told.plain ? [] : [told.plain]), told.favourite ? "Favourite" : "",
-            picture && picture.src && !picture.sees ? cm.marks.word(picture.level) + ", picture not shown" : ""] : [];
-        cm.attribute(cell.node, "aria-label", told ? [told.name, ...facts, ...(told.more || []), ...states].filter(Boolean).join(", ") : "Loading");
+            picture && picture.src && !picture.sees ? cm.t("{state}, picture not shown", {state: cm.marks.word(picture.level)}) : ""] : [];
+        cm.attribute(cell.node, "aria-label", told ? [told.name, ...facts, ...(told.more || []), ...states].filter(Boolean).map((one, at) => at <= facts.length ? one : cm.words.of(one)).join(", ") : cm.t("Loading"));
     };
 })();

@@ -23,7 +23,7 @@
     cm.marks = {
         setting: setting, revealed: revealed, shows: shows,
         // What is said of a picture's level.
-        word: (bits) => !(Number(bits) & 31) ? "Not rated" : "Rated " + NAMES[highest(bits)],
+        word: (bits) => !(Number(bits) & 31) ? "Not rated" : cm.t("Rated {level}", {level: NAMES[highest(bits)]}),
         // Of a card's picture: the person's own mark of the model goes before what Civitai says of the picture.
         level: (item) => item.level !== item.nsfw_level ? item.level : item.thumbnail_level || item.level,
         sees: (id, bits) => shows(bits) || revealed.has(String(id)),
@@ -39,7 +39,7 @@
                 const old = node.parentNode.querySelector(".cm-veil-thumbnail");
                 if ((seen || node.hidden) && old) { old.remove(); }
                 if (!seen && !old && !node.hidden) {
-                    node.after(cm.node("button", {type: "button", class: "cm-veil cm-veil-thumbnail", onclick: () => cm.marks.reveal(id)}, cm.marks.word(bits) + ": show it"));
+                    node.after(cm.node("button", {type: "button", class: "cm-veil cm-veil-thumbnail", onclick: () => cm.marks.reveal(id)}, cm.t("{state}: show it", {state: cm.marks.word(bits)})));
                 }
             };
             judged = {node: node, judge: judge};

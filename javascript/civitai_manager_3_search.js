@@ -76,8 +76,8 @@
     const savedBox = cm.popover("keep", "Saved filters", cm.node("div", {class: "cm-pop-stack"}, savedList, form), () => { drawSaved(); facets(); name.focus(); });
     function drawSaved() {
         savedList.replaceChildren(...(known.filters || []).map((one) => cm.node("li", {},
-            cm.node("button", {type: "button", class: "cm-link cm-saved", onclick: () => { take(one.filters); field.value = filters.q; savedBox.close(); changed(); }}, one.name),
-            cm.button("cross", "Delete the saved filters “" + one.name + "”", () => act("filters/delete", {name: one.name})))));
+            cm.node("button", {type: "button", class: "cm-link cm-saved", translate: "no", onclick: () => { take(one.filters); field.value = filters.q; savedBox.close(); changed(); }}, one.name),
+            cm.button("cross", cm.t("Delete the saved filters “{name}”", {name: one.name}), () => act("filters/delete", {name: one.name})))));
         if (!savedList.children.length) { savedList.append(cm.node("li", {class: "cm-quiet"}, "Nothing is saved yet. Choose filters, give them a name, and save them here.")); }
     }
     async function save() {
@@ -133,19 +133,20 @@
         const found = TERM.exec(term);
         if (!found) { return term; }
         const [, minus, mark, fieldName, value] = found;
-        const what = mark ? mark + value : fieldName.toLowerCase() === "is" ? STATES[ALIASES[value.toLowerCase()] || value.toLowerCase()] || value : value;
-        return (minus ? "not " : "") + what;
+        const state = fieldName && fieldName.toLowerCase() === "is" ? STATES[ALIASES[value.toLowerCase()] || value.toLowerCase()] : "";
+        const what = mark ? mark + value : state ? cm.t(state) : value;
+        return minus ? cm.t("not {term}", {term: what}) : what;
     }
 
     // -- drawing
-    function fill(menuName, first, values) {
+    function fill(menuName, first, values, ours) {
         const select = menus[menuName];
         const chosenNow = filters[menuName];
         const all = chosenNow && !values.some(([value]) => value === chosenNow) ? [...values, [chosenNow, chosenNow]] : values;
         const key = JSON.stringify([first, all]);
         if (select.dataset.key !== key) {
             select.dataset.key = key;
-            select.replaceChildren(...(first ? [["", first], ...all] : all).map(([value, text]) => cm.node("option", {value: value}, text)));
+            select.replaceChildren(...(first ? [["", first], ...all] : all).map(([value, text]) => cm.node("option", {value: value, translate: ours || !value ? null : "no"}, text)));
         }
         select.value = chosenNow;
         select.classList.toggle("cm-in-use", Boolean(chosenNow) && menuName !== "sort");
@@ -155,14 +156,15 @@
         const counts = known.counts || {};
         fill("type", "All types", known.types.map((one) => [one, counted(one, (counts.types || {})[one])]));
         fill("base", "All bases", known.bases.map((one) => [one, counted(one, (counts.bases || {})[one])]));
-        fill("state", "All states", Object.entries(STATES).map(([value, text]) => [value, counted(text, (counts.states || {})[value])]));
+        fill("state", "All states", Object.entries(STATES).map(([value, text]) => [value, counted(text, (counts.states || {})[value])]), true);
         fill("collection", "All collections", known.collections.map((one) => [one.name, counted(one.name, one.count)]));
         menus.collection.hidden = !known.collections.length && !filters.collection;
         if (filters.sort === "collection" && !filters.collection) { filters.sort = ""; }
-        fill("sort", "", SORTS.filter(([value]) => value !== "collection" || filters.collection));
-        const used = [["type", filters.type], ["base", filters.base], ["state", STATES[filters.state] || filters.state], ["collection", filters.collection]].filter(([, value]) => value);
-        const chip = (text, action) => cm.node("button", {type: "button", class: "cm-chip cm-filter-chip", "aria-label": "Remove the filter " + text, onclick: action}, text, cm.icon("cross"));
-        const key = JSON.stringify([used, filters.terms]);
+        fill("sort", "", SORTS.filter(([value]) => value !== "collection" || filters.collection), true);
+        const used = [["type", filters.type], ["base", filters.base], ["state", cm.t(STATES[filters.state] || filters.state)], ["collection", filters.collection]].filter(([, value]) => value);
+        const chip = (text, action) => cm.node("button", {type: "button", class: "cm-chip cm-filter-chip", "aria-label": cm.t("Remove the filter {name}", {name: text}), onclick: action},
+            cm.node("span", {translate: "no"}, text), cm.icon("cross"));
+        const key = JSON.stringify([used, filters.terms, cm.words.language]);
         if (chips.dataset.key !== key) {
             chips.dataset.key = key;
             const focused = chips.contains(document.activeElement);
@@ -195,6 +197,8 @@
             cm.emit("facets", known);
         } catch (error) { /* see above */ }
     }
+
+    cm.on("language", draw);
 
     let typing = null;
     field.addEventListener("input", () => {

@@ -59,7 +59,7 @@
         const focused = place.contains(document.activeElement);
         place.dataset.key = key;
         place.replaceChildren(...(job.can || []).filter((verb) => BUTTONS[verb]).map((verb) =>
-            cm.button(BUTTONS[verb][0], BUTTONS[verb][1] + ": " + job.title, (event) => press(event.currentTarget, job.id, verb), {"data-verb": verb})));
+            cm.button(BUTTONS[verb][0], cm.t("{action}: {what}", {action: BUTTONS[verb][1], what: job.title}), (event) => press(event.currentTarget, job.id, verb), {"data-verb": verb})));
         if (focused && place.firstChild) { place.firstChild.focus(); }
     }
 
@@ -118,10 +118,10 @@
         const paused = all.filter((job) => job.state === "paused").length;
         const top = active[0] || all.find((job) => job.state === "paused");
         const [numbers, parts] = [[], []];
-        if (active.length) { numbers.push(active.length + " running"); }
-        if (paused) { numbers.push(paused + " paused"); }
-        if (failed) { numbers.push(failed + " failed"); }
-        if (!numbers.length) { numbers.push(all.length ? "No job is running, " + all.length + " finished" : "No jobs"); }
+        if (active.length) { numbers.push(cm.t("{count} running", {count: active.length})); }
+        if (paused) { numbers.push(cm.t("{count} paused", {count: paused})); }
+        if (failed) { numbers.push(cm.t("{count} failed", {count: failed})); }
+        if (!numbers.length) { numbers.push(all.length ? cm.t("No job is running, {count} finished", {count: all.length}) : cm.t("No jobs")); }
         if (cm.asOf() && all.length) { parts.push(cm.asOf()); }
         if (top) { parts.push(top.title, ...cm.measures(top)); if (cm.life(top) === "waiting" || cm.interrupted(top) || top.stopping) { parts.push(cm.describe(top)); } }
         cm.text(counts, numbers.join("  ·  "));
@@ -163,7 +163,7 @@
     cm.on("jobs", (news) => {
         draw();
         for (const job of news.ended) {
-            cm.text(live, job.title + ": " + cm.describe(job));
+            cm.text(live, cm.t("{what}: {state}", {what: job.title, state: cm.describe(job)}));
             if (job.state === "failed" && !open) { setOpen(true); }
         }
         if (news.away.length) { tellMissed(news.away); }
@@ -176,18 +176,23 @@
     // What is kept until the server answers: nobody needs to press it again.
     function drawKept() {
         const number = cm.outbox.count();
-        const what = number === 1 ? "What you started is kept; it is sent" : "The " + number + " things that you started are kept; they are sent";
-        cm.text(kept, number ? cm.connection.login ? "Your login has ended. " + what + " once you have logged in in another tab of this browser." : what + " when the server answers again." : "");
+        const words = cm.connection.login ? ["Your login has ended. What you started is kept; it is sent once you have logged in in another tab of this browser.",
+            "Your login has ended. The {count} things that you started are kept; they are sent once you have logged in in another tab of this browser."] :
+            ["What you started is kept; it is sent when the server answers again.", "The {count} things that you started are kept; they are sent when the server answers again."];
+        cm.text(kept, number ? cm.tn(number, ...words) : "");
         kept.hidden = !number;
     }
 
     // Results that came while nobody looked: one line, the failed ones by name first.
     function tellMissed(away) {
         const names = (state) => away.filter((job) => job.state === state).map((job) => job.title);
-        const some = (titles) => titles.slice(0, 3).join(", ") + (titles.length > 3 ? " and " + (titles.length - 3) + " more" : "");
+        const some = (titles) => {
+            const first = titles.slice(0, 3).map((title) => cm.words.of(title)).join(", ");
+            return titles.length > 3 ? cm.t("{names} and {count} more", {names: first, count: titles.length - 3}) : first;
+        };
         const [failed, done] = [names("failed"), names("done")];
-        const told = [failed.length ? "failed: " + some(failed) : "", done.length ? "done: " + some(done) : ""].filter(Boolean).join("; ");
-        cm.text(missed, away.length + (away.length === 1 ? " job" : " jobs") + " ended while this page was away: " + told + ".");
+        const told = [failed.length ? cm.t("failed: {names}", {names: some(failed)}) : "", done.length ? cm.t("done: {names}", {names: some(done)}) : ""].filter(Boolean).join("; ");
+        cm.text(missed, cm.tn(away.length, "{count} job ended while this page was away: {told}.", "{count} jobs ended while this page was away: {told}.", {told: told}));
         meanwhile.hidden = false;
         cm.text(live, missed.textContent);
     }
@@ -214,5 +219,6 @@
         }
     }
     cm.drawBound = drawBound;
+    cm.on("language", () => { draw(); drawBound(); });
     draw();
 })();

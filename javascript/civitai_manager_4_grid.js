@@ -38,15 +38,15 @@
         const level = cm.marks.level(item);
         const picture = item.thumbnail ? {
             key: item.id + "?" + item.thumbnail, src: cm.base() + "thumbnail/" + item.id + "?v=" + encodeURIComponent(item.thumbnail),
-            alt: "Preview of " + item.name, hash: item.blurhash, level: level, sees: cm.marks.sees(item.id, level),
+            alt: cm.t("Preview of {name}", {name: item.name}), hash: item.blurhash, level: level, sees: cm.marks.sees(item.id, level),
         } : null;
-        return {id: item.id, name: item.name, facts: [item.type, item.base_model], more: [item.creator ? "by " + item.creator : ""], badges: badges(item),
+        return {id: item.id, name: item.name, facts: [item.type, item.base_model], more: [item.creator ? cm.t("by {creator}", {creator: item.creator}) : ""], badges: badges(item),
             plain: "Registered", favourite: item.favourite, picture: picture};
     }
 
     function drawCount() {
         const total = data.total;
-        cm.text(count, data.error ? data.error : total === null ? "Loading…" : total === 1 ? "1 model" : cm.count(total) + " models");
+        cm.text(count, data.error ? data.error : total === null ? "Loading…" : cm.tn(total, "{count} model", "{count} models"));
         const empty = total === 0;
         const why = !empty ? "" : filtered() ? "filtered" : cm.marks.hide() ? "hidden" : "first";
         list.node.hidden = empty;
@@ -74,7 +74,7 @@
             step("Scan my folders", "Finds every model that is on the disk already and what it is on Civitai. Your files are only read.",
                 cm.node("button", {type: "button", class: "cm-action", onclick: () => cm.scan()}, "Scan my folders")),
             step("Look at the demo", "A small library to try everything offline, without a key. In the folder of Civitai Manager run:",
-                cm.node("code", {}, "./start.sh --demo"))),
+                cm.node("code", {translate: "no"}, "./start.sh --demo"))),
             cm.node("p", {class: "cm-quiet"}, "Nearly every download needs your API key; it stays on this computer. ",
                 cm.node("button", {type: "button", class: "cm-link", onclick: () => cm.show("settings")}, "Open settings")));
     }
@@ -111,6 +111,7 @@
     // What is finished in the search field becomes a chip, and asks the same: a press on a card must not be lost to that.
     cm.on("filters", () => { if (cm.search.query() !== data.key) { list.reset(); } });
     cm.on("resized", list.draw);
+    cm.on("language", list.draw);
     cm.on("marks", (setting) => { if (setting && cm.search.query() !== data.key) { list.reset(); } else { list.draw(); } });
     cm.on("mounted", (name) => { if (name === "grid") { if (data.total === null) { cm.search.facets(); } list.wake(); } });
 })();

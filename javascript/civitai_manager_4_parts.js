@@ -33,14 +33,16 @@
     // A moment as people say it, with the full date on hover. Seconds since 1970, or a date as text.
     cm.moment = function (value) {
         const when = typeof value === "number" ? value * 1000 : Date.parse(value || "");
-        if (!when) { return cm.node("span", {}, "never"); }
+        if (!when) { return cm.node("span", {}, cm.t("never")); }
         const minutes = Math.abs(Date.now() - when) / 60000;
         const [number, unit] = minutes < 1 ? [0, ""] : minutes < 60 ? [minutes, "minute"] : minutes < 1440 ? [minutes / 60, "hour"] : minutes < 43200 ? [minutes / 1440, "day"]
             : minutes < 525600 ? [minutes / 43200, "month"] : [minutes / 525600, "year"];
         const whole = Math.floor(number);
-        const words = unit ? whole + " " + unit + (whole === 1 ? "" : "s") : "a moment";
-        return cm.node("time", {datetime: new Date(when).toISOString(), title: new Date(when).toLocaleString("en-GB")}, when > Date.now() ? "in " + words : words + " ago");
+        const words = whole + " " + unit + (whole === 1 ? "" : "s");
+        const told = unit ? when > Date.now() ? "in " + words : words + " ago" : when > Date.now() ? cm.t("in a moment") : cm.t("a moment ago");
+        return cm.node("time", {datetime: new Date(when).toISOString(), title: new Date(when).toLocaleString("en-GB")}, told);
     };
+    // A number and its noun alone; within a sentence use cm.tn.
     cm.plural = (number, one, many) => cm.count(number) + " " + (number === 1 ? one : many || one + "s");
 
     // A line that follows the newest job of some kinds, whichever page has started it. ``ended`` is called when one of them ends.
@@ -55,7 +57,7 @@
             if (!found) { return; }
             const running = ["running", "waiting", "queued", "paused"].includes(found.state);
             const percent = cm.percent(found);
-            cm.text(text, [cm.asOf(), found.title + ": " + cm.describe(found), ...(running ? cm.measures(found) : [])].filter(Boolean).join(" · "));
+            cm.text(text, [cm.asOf(), cm.t("{what}: {state}", {what: found.title, state: cm.describe(found)}), ...(running ? cm.measures(found) : [])].filter(Boolean).join(" · "));
             text.dataset.state = found.state;
             text.dataset.kind = found.kind;
             bar.hidden = !running;

@@ -14,8 +14,7 @@
     let key = before.key || "";     // the filters whose matches were all selected, as long as that is so
     let generation = 0;
 
-    const models = (number) => number === 1 ? "1 model" : cm.count(number) + " models";
-    const files = (number) => number === 1 ? "1 file" : cm.count(number) + " files";
+    const models = (number) => cm.tn(number, "{count} model", "{count} models");
     const bytes = () => { let sum = rest; for (const size of ids.values()) { sum += size || 0; } return sum; };
     const chosen = () => [...ids.keys()];
 
@@ -114,7 +113,8 @@
         if (!word) { tag.focus(); return; }
         const number = ids.size;
         const change = adding ? {add_tags: [word]} : {remove_tags: [word]};
-        if (await send("models/edit", Object.assign({ids: chosen()}, change), () => "#" + word + (adding ? " added to " : " removed from ") + models(number) + ".")) { tag.value = ""; tagBox.close(); }
+        if (await send("models/edit", Object.assign({ids: chosen()}, change), () => adding ?
+            cm.tn(number, "#{tag} added to {count} model.", "#{tag} added to {count} models.", {tag: word}) : cm.tn(number, "#{tag} removed from {count} model.", "#{tag} removed from {count} models.", {tag: word}))) { tag.value = ""; tagBox.close(); }
     }
 
     // -- collections
@@ -129,7 +129,7 @@
     cm.select.collectForm = collectForm;  // its order is changed there, too
     function drawCollections() {
         const now = which.value;
-        which.replaceChildren(...cm.search.known().collections.map((one) => cm.node("option", {value: one.id}, one.name)), cm.node("option", {value: ""}, "New collection…"));
+        which.replaceChildren(...cm.search.known().collections.map((one) => cm.node("option", {value: one.id, translate: "no"}, one.name)), cm.node("option", {value: ""}, "New collection…"));
         if (now && [...which.options].some((one) => one.value === now)) { which.value = now; } else { which.selectedIndex = 0; }
         shape();
     }
@@ -145,7 +145,9 @@
             id = made.id;
             title.value = "";
         }
-        const done = await send("collections/" + id + (adding ? "/add" : "/remove"), {ids: some}, () => models(some.length) + (adding ? " in " : " taken out of ") + "“" + name + "”.");
+        const done = await send("collections/" + id + (adding ? "/add" : "/remove"), {ids: some}, () => adding ?
+            cm.tn(some.length, "{count} model in “{name}”.", "{count} models in “{name}”.", {name: name}) :
+            cm.tn(some.length, "{count} model taken out of “{name}”.", "{count} models taken out of “{name}”.", {name: name}));
         if (done) { collectBox.close(); }
     }
 
@@ -161,7 +163,9 @@
             return null;
         }
     }
-    const favourite = (value) => { const number = ids.size; send("models/edit", {ids: chosen(), set: {favourite: value}}, () => models(number) + (value ? " marked as favourite." : " no longer marked as favourite.")); };
+    const favourite = (value) => { const number = ids.size; send("models/edit", {ids: chosen(), set: {favourite: value}}, () => value ?
+        cm.tn(number, "{count} model marked as favourite.", "{count} models marked as favourite.") :
+        cm.tn(number, "{count} model no longer marked as favourite.", "{count} models no longer marked as favourite.")); };
     async function start(path, words) {
         try { await cm.post(path, {ids: chosen(), ticket: cm.ticket()}); tell(words); } catch (error) { cm.say(cm.sentence(error)); }
         cm.hurry();
@@ -228,8 +232,9 @@
                 if (job.state === "done") { tell(cm.tn(result.models, "{count} model exported.", "{count} models exported."), id, true); } else { tell(""); }
                 continue;
             }
-            if (what === "undo") { if (job.state === "done") { tell(files(result.files) + " put back."); } else { tell(""); } }
-            else if (result.files) { tell(files(result.files) + (what === "delete" ? " moved to the trash." : " moved."), id); }
+            if (what === "undo") { if (job.state === "done") { tell(cm.tn(result.files, "{count} file put back.", "{count} files put back.")); } else { tell(""); } }
+            else if (result.files) { tell(what === "delete" ?
+                cm.tn(result.files, "{count} file moved to the trash.", "{count} files moved to the trash.") : cm.tn(result.files, "{count} file moved.", "{count} files moved."), id); }
             else { tell(""); }
             cm.grid.renew();
         }
@@ -270,27 +275,28 @@
         for (const group of good) {
             if (listed >= LISTED) { break; }
             const first = group.files[0];
-            rows.append(cm.node("li", {}, cm.node("b", {}, group.name), " ", cm.node("span", {class: "cm-quiet"}, cm.size(group.bytes)),
-                cm.node("ul", {}, ...group.files.map((one) => cm.node("li", {class: "cm-agree-path"}, one.from, " ", cm.node("span", {class: "cm-quiet"}, cm.size(one.size)))),
-                    what === "move" && first ? cm.node("li", {class: "cm-agree-path cm-to"}, cm.icon("right"), folder(first.to)) : null)));
+            rows.append(cm.node("li", {}, cm.node("b", {translate: "no"}, group.name), " ", cm.node("span", {class: "cm-quiet"}, cm.size(group.bytes)),
+                cm.node("ul", {}, ...group.files.map((one) => cm.node("li", {class: "cm-agree-path"}, cm.node("span", {translate: "no"}, one.from), " ", cm.node("span", {class: "cm-quiet"}, cm.size(one.size)))),
+                    what === "move" && first ? cm.node("li", {class: "cm-agree-path cm-to", translate: "no"}, cm.icon("right"), folder(first.to)) : null)));
             listed += group.files.length;
         }
         if (good.length) { parts.push(rows); }
-        if (told.files > listed) { parts.push(cm.node("p", {class: "cm-quiet"}, "And " + files(told.files - listed) + " more of the same kind, in the same plan.")); }
+        if (told.files > listed) { parts.push(cm.node("p", {class: "cm-quiet"}, cm.tn(told.files - listed,
+            "And {count} file more of the same kind, in the same plan.", "And {count} files more of the same kind, in the same plan."))); }
         const problems = told.groups.filter((group) => group.problem);
         if (problems.length) {
             parts.push(cm.node("h4", {}, "Left as they are"), cm.node("ul", {class: "cm-agree-list"},
-                ...problems.slice(0, LISTED).map((group) => cm.node("li", {}, cm.node("b", {}, group.name), cm.node("span", {}, " " + group.problem)))));
+                ...problems.slice(0, LISTED).map((group) => cm.node("li", {}, cm.node("b", {translate: "no"}, group.name), cm.node("span", {}, " " + group.problem)))));
         }
         if (told.left.length) {
             parts.push(cm.node("h4", {}, "Not part of it"), cm.node("ul", {class: "cm-agree-list"},
-                ...told.left.slice(0, LISTED).map((one) => cm.node("li", {}, cm.node("b", {}, nameOf(one.path)), cm.node("span", {}, " " + one.reason)))));
+                ...told.left.slice(0, LISTED).map((one) => cm.node("li", {}, cm.node("b", {translate: "no"}, nameOf(one.path)), cm.node("span", {}, " " + one.reason)))));
         }
         if (!good.length && !problems.length) { parts.unshift(cm.node("p", {}, what === "move" ? "All of them are already where the template says." : "None of these models has a file here.")); }
         if (good.length && what === "delete") { parts.push(cm.node("p", {class: "cm-quiet"}, "The models stay in the library, with your notes and tags. This can be undone.")); }
         body.replaceChildren(...parts);
-        const sum = files(told.files) + " (" + cm.size(told.bytes) + ")";
-        cm.text(go, what === "move" ? "Move " + sum : "Move " + sum + " to the trash");
+        cm.text(go, what === "move" ? cm.tn(told.files, "Move {count} file ({size})", "Move {count} files ({size})", {size: cm.size(told.bytes)}) :
+            cm.tn(told.files, "Move {count} file ({size}) to the trash", "Move {count} files ({size}) to the trash", {size: cm.size(told.bytes)}));
         go.hidden = !good.length;
         go.disabled = false;
         go.onclick = () => carryOut(what, {action: told.action, request: told.request, groups: good.map((group) => ({key: group.key, check: group.check, name: group.name}))});
@@ -315,9 +321,9 @@
         bar.hidden = !number;
         cm.grid.node.classList.toggle("cm-selecting", number > 0);
         const sum = bytes();
-        cm.text(told, number ? cm.count(number) + " selected" + (sum ? " · " + cm.size(sum) : "") : "");
+        cm.text(told, number ? cm.t("{count} selected", {count: number}) + (sum ? " · " + cm.size(sum) : "") : "");
         all.hidden = total === null || number >= total;
-        cm.text(all, "Select all " + cm.count(total));
+        cm.text(all, cm.t("Select all {count}", {count: total || 0}));
     }
     cm.grid.foot.append(done, bar, dialog);
     cm.on("facets", () => { draw(); if (!collectForm.closest("[hidden]")) { drawCollections(); } });

@@ -14,7 +14,7 @@
     const part = (title, ...rest) => cm.node("section", {class: "cm-own-part", "aria-label": title}, cm.node("h4", {}, title), ...rest);
     async function send(path, body) {
         cm.text(said, "");
-        try { const answer = await cm.post(path, body); renew(); return answer; } catch (error) { cm.text(said, "Not saved. " + cm.sentence(error)); return null; }
+        try { const answer = await cm.post(path, body); renew(); return answer; } catch (error) { cm.text(said, cm.t("Not saved. {message}", {message: cm.sentence(error)})); return null; }
     }
     // ``id``: of the model that was shown when something was typed; the answer may come when another one is.
     const edit = (id, values, tags) => send("models/edit", Object.assign({ids: [id], set: values || {}, ticket: cm.ticket()}, tags));
@@ -47,11 +47,11 @@
         }
         const text = prompt();
         if (!text) { act.replaceChildren(); return; }
-        const button = cm.node("button", {type: "button", class: "cm-action cm-primary", "data-cm-now": "use", title: text, onclick: async () => {
+        const button = cm.node("button", {type: "button", class: "cm-action cm-primary", "data-cm-now": "use", onclick: async () => {
             const done = await cm.copyText(text);
-            cm.text(told, done ? "Copied: " + text : "This browser does not allow copying: " + text);
+            cm.text(told, done ? cm.t("Copied: {text}", {text: text}) : cm.t("This browser does not allow copying: {text}", {text: text}));
         }}, "Copy for the prompt");
-        const told = cm.node("span", {class: "cm-quiet", role: "status"}, text);
+        const told = cm.node("span", {class: "cm-quiet", role: "status", translate: "no"}, text);
         act.replaceChildren(button, told);
     }
 
@@ -65,7 +65,7 @@
         node.addEventListener("change", () => save(node.value));
         return node;
     };
-    const rating = choice("Rating", [[0, "Not rated"], ...[1, 2, 3, 4, 5].map((one) => [one, "★".repeat(one) + " " + one + " of 5"])], (value) => edit(model, {rating: Number(value)}));
+    const rating = choice("Rating", [[0, "Not rated"], ...[1, 2, 3, 4, 5].map((one) => [one, "★".repeat(one) + " " + cm.t("{count} of 5", {count: one})])], (value) => edit(model, {rating: Number(value)}));
     const level = choice("Mature content", [["", "As Civitai says"], [1, "PG"], [2, "PG-13"], [4, "R"], [8, "X"], [16, "XXX"]], (value) => edit(model, {own_level: value === "" ? null : Number(value)}));
     const follow = choice("Updates", [["any", "Any newer version"], ["base", "Only the same base model"], ["none", "No updates"]], (value) => edit(model, {follow: value}));
     const pinned = choice("Stay with", [["", "No version in particular"]], (value) => edit(model, {pinned: value === "" ? null : Number(value)}));
@@ -113,7 +113,7 @@
     });
     const files = cm.node("ul", {class: "cm-list cm-own-files"});
     function onEnter(field, done) { field.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); event.stopPropagation(); done(); } }); }
-    const chip = (text, remove, label) => cm.node("span", {class: "cm-chip cm-own-chip"}, text, cm.button("cross", label, remove));
+    const chip = (text, remove, label) => cm.node("span", {class: "cm-chip cm-own-chip"}, cm.node("span", {translate: "no"}, text), cm.button("cross", label, remove));
     const copy = (text, label) => cm.node("button", {type: "button", class: "cm-link", "data-cm-copy": text, title: "Copy", "aria-label": label || "Copy"}, "Copy");
 
     const body = cm.node("div", {class: "cm-own-body", hidden: true}, cm.node("div", {class: "cm-row"}, heart, rating), said,
@@ -123,12 +123,12 @@
         part("Files here", files));
     cm.own = cm.node("div", {class: "cm-own"}, body);
 
-    const HEALTH = {"": "not looked at yet", whole: "whole, as far as its header tells", truncated: "Broken: truncated", verified: "verified", wrong: "Broken: wrong bytes"};
+    const HEALTH = {"": "not looked at yet", whole: "whole, as far as its header tells", truncated: "Broken: truncated", verified: cm.t("verified"), wrong: "Broken: wrong bytes"};
     function fileRow(one) {
         const missing = one.state !== "here";
         const bad = missing || ["truncated", "wrong"].includes(one.health);
-        return cm.node("li", {class: bad ? "cm-bad-file" : ""}, cm.node("span", {class: "cm-path", title: one.path}, one.path),
-            cm.node("span", {class: "cm-quiet"}, bad ? cm.icon("warning") : "", [missing ? "Missing: the file is gone" : HEALTH[one.health] || one.health, cm.size(one.size)].join(" · "), one.verified && !missing ? cm.node("span", {}, " · read ", cm.moment(one.verified)) : ""),
+        return cm.node("li", {class: bad ? "cm-bad-file" : ""}, cm.node("span", {class: "cm-path", title: one.path, translate: "no"}, one.path),
+            cm.node("span", {class: "cm-quiet"}, bad ? cm.icon("warning") : "", [missing ? "Missing: the file is gone" : HEALTH[one.health] || one.health, cm.size(one.size)].join(" · "), one.verified && !missing ? cm.node("span", {}, " · ", cm.mixed("read {when}", {when: cm.moment(one.verified)})) : ""),
             copy(one.path, "Copy the path"));
     }
     const free = (field) => document.activeElement !== field && !unsaved.has(field);
@@ -137,14 +137,14 @@
         drawAct();
         mark(view.favourite);
         put(rating, view.rating || 0);
-        if (view.own_level !== null && ![...level.options].some((one) => one.value === String(view.own_level))) { level.append(cm.node("option", {value: view.own_level}, "Level " + view.own_level)); }
+        if (view.own_level !== null && ![...level.options].some((one) => one.value === String(view.own_level))) { level.append(cm.node("option", {value: view.own_level}, cm.t("Level {level}", {level: view.own_level}))); }
         put(level, view.own_level === null ? "" : view.own_level);
         put(follow, view.follow || "any");
-        if (free(pinned)) { pinned.replaceChildren(pinned.options[0], ...view.versions.map((one) => cm.node("option", {value: one.id}, one.name || one.id))); }
+        if (free(pinned)) { pinned.replaceChildren(pinned.options[0], ...view.versions.map((one) => cm.node("option", {value: one.id, translate: "no"}, one.name || one.id))); }
         put(pinned, view.pinned === null ? "" : view.pinned);
         put(weight, view.weight === null ? "" : view.weight);
         put(negative, view.negative);
-        tags.replaceChildren(...view.own_tags.map((name) => chip(name, () => edit(model, {}, {remove_tags: [name]}), "Remove the tag " + name)));
+        tags.replaceChildren(...view.own_tags.map((name) => chip(name, () => edit(model, {}, {remove_tags: [name]}), cm.t("Remove the tag {tag}", {tag: name}))));
         drawCollections();
         cm.wordSets.show(view, send);
         files.replaceChildren(...(view.files.length ? view.files.map(fileRow) : [cm.node("li", {class: "cm-quiet"}, "None.")]));
@@ -174,7 +174,7 @@
             const found = (await cm.get("facets")).collections || [];
             const mine = new Set(view ? view.collections.map((one) => one.id) : []);
             if (free(collection)) {
-                collection.replaceChildren(cm.node("option", {value: ""}, "Add to a collection"), ...found.filter((one) => one.id && !mine.has(one.id)).map((one) => cm.node("option", {value: one.id}, one.name)), cm.node("option", {value: "new"}, "New collection…"));
+                collection.replaceChildren(cm.node("option", {value: ""}, "Add to a collection"), ...found.filter((one) => one.id && !mine.has(one.id)).map((one) => cm.node("option", {value: one.id, translate: "no"}, one.name)), cm.node("option", {value: "new"}, "New collection…"));
             }
         } catch (error) { /* the next change asks again */ }
     }

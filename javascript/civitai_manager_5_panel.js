@@ -128,7 +128,7 @@
             forget();
             if (thumbnail) { thumbnail.hidden = at >= 0; cm.marks.picture(thumbnail, Number(thumbnail.dataset.cmLevel), model); }
             if (at >= 0) { example(place, pictures[at]); }
-            cm.text(label, at < 0 ? pictures.length + (pictures.length === 1 ? " picture" : " pictures") + " on Civitai" : (at + 1) + " of " + pictures.length);
+            cm.text(label, at < 0 ? cm.tn(pictures.length, "{count} picture on Civitai", "{count} pictures on Civitai") : cm.t("{done} of {total}", {done: at + 1, total: pictures.length}));
             back.disabled = at < 0;
             use.hidden = at < 0;
             next.disabled = at >= pictures.length - 1;
@@ -172,7 +172,7 @@
         };
         cm.marks.clear(node);  // it is asked for only when it may be seen
         if (cm.marks.shows(picture.level)) { load(); return; }
-        const veil = cm.node("button", {type: "button", class: "cm-veil"}, cm.marks.word(picture.level) + ": show it");
+        const veil = cm.node("button", {type: "button", class: "cm-veil"}, cm.t("{state}: show it", {state: cm.marks.word(picture.level)}));
         veil.addEventListener("click", () => { veil.remove(); load(); });
         place.prepend(veil);
     }

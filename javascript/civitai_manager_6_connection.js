@@ -33,19 +33,19 @@
 
     function page() {
         const numbers = cm.numbers();
-        const time = (value) => value === undefined ? "none yet" : Math.round(value) + " ms";
+        const time = (value) => value === undefined ? cm.t("none yet") : Math.round(value) + " ms";
         return [
             ["Connection", cm.connection.text, cm.asOf()],
             ["Kept for sending", String(cm.outbox.count()), ""],
-            ["Since", new Date(numbers.since).toLocaleString("en-GB"), "when this page was loaded"],
+            ["Since", new Date(numbers.since).toLocaleString(cm.words.active ? cm.words.locale : "en-GB"), "when this page was loaded"],
             ["Questions to the server", cm.count(numbers.polls), "none while the page is hidden and nothing is kept"],
             ["Without an answer", cm.count(numbers.failed), ""],
             ["Answer time, last", time(numbers.last), ""],
             ["Answer time, median", time(numbers.median), "of the last 100"],
             ["Answer time, worst", time(numbers.worst), "of the last 100"],
             ["Restarts of the server", cm.count(numbers.restarts), "that this page has seen"],
-            ["Start of the server", numbers.boot || "unknown", "another one after every start"],
-            ["gradio in this page", (window.gradio_config && window.gradio_config.version) || "unknown", ""],
+            ["Start of the server", numbers.boot || cm.t("unknown"), "another one after every start"],
+            ["gradio in this page", (window.gradio_config && window.gradio_config.version) || cm.t("unknown"), ""],
             ["Browser", navigator.userAgent, ""],
         ];
     }
@@ -59,7 +59,7 @@
             told.replaceChildren(...sections.map((one) => section(one.title, fill(table(), one.rows))));
             failed.hidden = true;
         } catch (error) {
-            cm.text(failed, (sections.length ? "What follows is from before. " : "") + cm.sentence(error));
+            cm.text(failed, (sections.length ? cm.t("What follows is from before.") + " " : "") + cm.sentence(error));
             failed.hidden = false;
         } finally {
             busy = false;

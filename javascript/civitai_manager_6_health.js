@@ -11,7 +11,7 @@
 
     const action = (text, act, extra) => cm.node("button", Object.assign({type: "button", class: "cm-action", onclick: act}, extra || {}), text);
     const section = (title, ...rest) => cm.node("section", {class: "cm-part", "aria-label": title}, cm.node("h3", {}, title), ...rest);
-    const path = (text) => cm.node("span", {class: "cm-path", title: text}, text);
+    const path = (text) => cm.node("span", {class: "cm-path", title: text, translate: "no"}, text);
     const list = (name, ...rows) => cm.node("ul", {class: "cm-list " + (name || "")}, ...rows);
 
     // -- looking at the disk
@@ -34,10 +34,10 @@
     function tiles(told) {
         const few = (one, query, name, unit) => tile(cm.count(one[unit || "files"]), name, one[unit || "files"] ? query : "", one.bytes ? cm.size(one.bytes) : "");
         return cm.node("div", {class: "cm-tiles"},
-            tile(cm.count(told.models), "models"), tile(cm.count(told.total.files), "files here", "is:downloaded", cm.size(told.total.bytes)),
-            tile(cm.count(told.updates.available), "with updates", told.updates.available ? "is:update" : ""), few(told.broken, "is:broken", "broken"),
-            few(told.missing, "is:missing", "missing"), few(told.unknown, "is:local", "not on Civitai"), few(told.gone, "is:gone", "gone from Civitai", "models"),
-            tile(cm.count(told.duplicates.groups), "files with copies", "", told.duplicates.wasted ? cm.size(told.duplicates.wasted) + " wasted" : ""));
+            tile(cm.count(told.models), cm.t("models")), tile(cm.count(told.total.files), "files here", "is:downloaded", cm.size(told.total.bytes)),
+            tile(cm.count(told.updates.available), "with updates", told.updates.available ? "is:update" : ""), few(told.broken, "is:broken", cm.t("broken")),
+            few(told.missing, "is:missing", cm.t("missing")), few(told.unknown, "is:local", "not on Civitai"), few(told.gone, "is:gone", "gone from Civitai", "models"),
+            tile(cm.count(told.duplicates.groups), "files with copies", "", told.duplicates.wasted ? cm.t("{size} wasted", {size: cm.size(told.duplicates.wasted)}) : ""));
     }
     // Rows of name, bar and numbers: the longest bar is the biggest of them.
     function ranking(title, rows, most) {
@@ -46,9 +46,11 @@
         const some = rows.slice(0, most || LISTED);
         const rest = rows.slice(some.length);
         const drawn = some.map((row) => cm.node("li", {class: "cm-rank"},
-            row.query ? cm.node("button", {type: "button", class: "cm-link cm-rank-name", title: row.title || row.name, onclick: row.query}, row.name) : cm.node("span", {class: "cm-rank-name", title: row.title || row.name}, row.name),
-            cm.bars([[row.bytes / biggest, "ours"]], row.name + ": " + cm.size(row.bytes)), cm.node("span", {class: "cm-rank-number"}, cm.size(row.bytes) + (row.files ? " · " + cm.plural(row.files, "file") : ""))));
-        if (rest.length) { drawn.push(cm.node("li", {class: "cm-quiet"}, "and " + cm.count(rest.length) + " more with " + cm.size(rest.reduce((sum, row) => sum + row.bytes, 0)))); }
+            row.query ? cm.node("button", {type: "button", class: "cm-link cm-rank-name", title: row.title || row.name, translate: "no", onclick: row.query}, row.name) :
+                cm.node("span", {class: "cm-rank-name", title: row.title || row.name, translate: "no"}, row.name),
+            cm.bars([[row.bytes / biggest, "ours"]], cm.t("{name}: {size}", {name: row.name, size: cm.size(row.bytes)})),
+            cm.node("span", {class: "cm-rank-number"}, cm.size(row.bytes) + (row.files ? " · " + cm.tn(row.files, "{count} file", "{count} files") : ""))));
+        if (rest.length) { drawn.push(cm.node("li", {class: "cm-quiet"}, cm.t("and {count} more with {size}", {count: rest.length, size: cm.size(rest.reduce((sum, row) => sum + row.bytes, 0))}))); }
         return section(title, list("", ...drawn));
     }
     function drives(found) {
@@ -56,7 +58,8 @@
         const rows = found.map((drive) => {
             const known = drive.size !== null && drive.free !== null;
             const other = known ? Math.max(0, drive.size - drive.free - drive.bytes) : 0;
-            const words = known ? cm.size(drive.bytes) + " models, " + cm.size(other) + " other, " + cm.size(drive.free) + " free" : cm.size(drive.bytes) + " models; this drive is not there now";
+            const words = known ? cm.t("{size} models, {size2} other, {size3} free", {size: cm.size(drive.bytes), size2: cm.size(other), size3: cm.size(drive.free)}) :
+                cm.t("{size} models; this drive is not there now", {size: cm.size(drive.bytes)});
             return cm.node("li", {class: "cm-drive"}, path(drive.place), known ? cm.bars([[drive.bytes / drive.size, "ours"], [other / drive.size, "other"]], words) : null, cm.node("span", {class: "cm-quiet"}, words));
         });
         return section("By drive", list("", ...rows), cm.node("p", {class: "cm-quiet"}, "Filled: models. Hatched: everything else. Empty: free."));
@@ -67,33 +70,38 @@
         const [some, most] = [months.slice(-36), Math.max(...months.map((one) => one.bytes_then), 1)];
         const wide = 100 / some.length;
         const last = some[some.length - 1];
-        const told = some.length === 1 ? cm.size(last.bytes_then) + " since " + last.month : "From " + cm.size(some[0].bytes_then) + " at the end of " + some[0].month + " to " + cm.size(last.bytes_then) + " now";
+        const told = some.length === 1 ? cm.t("{size} since {month}", {size: cm.size(last.bytes_then), month: last.month}) :
+            cm.t("From {size} at the end of {month} to {size2} now", {size: cm.size(some[0].bytes_then), month: some[0].month, size2: cm.size(last.bytes_then)});
         const drawn = cm.svg("svg", {class: "cm-growth", role: "img", "aria-label": told, width: "100%", height: 120});
         some.forEach((one, place) => {
             const high = 100 * one.bytes_then / most;
             drawn.append(cm.svg("rect", {x: place * wide + "%", y: 100 - high + "%", width: Math.min(wide * .8, 12) + "%", height: high + "%", class: "cm-share-ours", fill: "currentColor"},
-                cm.svg("title", {}, one.month + ": " + cm.size(one.bytes_then) + " in " + cm.plural(one.files_then, "file") + "; " + cm.size(one.bytes) + " of them new")));
+                cm.svg("title", {}, cm.tn(one.files_then, "{month}: {size} in {count} file; {size2} of it new", "{month}: {size} in {count} files; {size2} of them new",
+                    {month: one.month, size: cm.size(one.bytes_then), size2: cm.size(one.bytes)}))));
         });
         const table = cm.node("table", {class: "cm-table"}, cm.node("tbody", {}, ...some.slice().reverse().map((one) =>
-            cm.node("tr", {}, cm.node("th", {scope: "row"}, one.month), cm.node("td", {}, "+" + cm.size(one.bytes)), cm.node("td", {}, cm.size(one.bytes_then)), cm.node("td", {}, cm.plural(one.files_then, "file"))))));
+            cm.node("tr", {}, cm.node("th", {scope: "row"}, one.month), cm.node("td", {}, "+" + cm.size(one.bytes)), cm.node("td", {}, cm.size(one.bytes_then)), cm.node("td", {}, cm.tn(one.files_then, "{count} file", "{count} files"))))));
         return section("Growth", drawn, cm.node("p", {class: "cm-ends"}, some.length > 1 ? cm.node("span", {}, some[0].month) : null, cm.node("span", {}, told), some.length > 1 ? cm.node("span", {}, last.month) : null),
             cm.node("details", {}, cm.node("summary", {}, "As numbers"), table));
     }
     function wrong(told) {
-        const lists = [[told.broken, "Broken", "is:broken", "truncated, or not the bytes that they should be"], [told.missing, "Missing", "is:missing", "were here once; what you said of them is kept"],
-            [told.unknown, "Not on Civitai", "is:local", told.not_asked ? cm.count(told.not_asked) + " of them were not asked about yet" : "only here"],
-            [told.gone, "Gone from Civitai", "is:gone", "deleted or hidden there; what is known of them is kept"]];
+        const lists = [[told.broken, cm.t("Broken"), "is:broken", cm.t("They are truncated, or not the bytes that they should be.")],
+            [told.missing, cm.t("Missing"), "is:missing", cm.t("They were here once; what you said of them is kept.")],
+            [told.unknown, cm.t("Not on Civitai"), "is:local", !told.not_asked ? cm.t("They are only here.") :
+                cm.tn(told.not_asked, "{count} of them was not asked about yet.", "{count} of them were not asked about yet.")],
+            [told.gone, cm.t("Gone from Civitai"), "is:gone", cm.t("They are deleted or hidden there; what is known of them is kept.")]];
+        const much = (one) => one.files !== undefined && !one.models ? cm.tn(one.files, "{count} file", "{count} files") : cm.tn(one.models, "{count} model", "{count} models");
         const made = lists.filter(([one]) => (one.files || one.models) > 0).map(([one, name, query, what]) => cm.node("details", {class: "cm-wrong", "data-list": query},
-            cm.node("summary", {}, name + ": " + (one.files !== undefined && !one.models ? cm.plural(one.files, "file") : cm.plural(one.models, "model")) + (one.bytes ? ", " + cm.size(one.bytes) : "")),
-            cm.node("p", {class: "cm-quiet"}, "They " + (what.startsWith("were") || /^[0-9]/.test(what) ? "" : "are ") + what + "."),
-            list("", ...one.items.slice(0, LISTED).map((item) => cm.node("li", {}, item.model_id ? cm.node("button", {type: "button", class: "cm-link cm-path", onclick: () => cm.choose(item.model_id)}, item.path || item.name) : path(item.path || item.name),
-                cm.node("span", {class: "cm-quiet"}, [cm.size(item.size === undefined ? item.bytes : item.size), {truncated: "truncated", wrong: "wrong bytes"}[item.health]].filter(Boolean).join(" · "))))),
+            cm.node("summary", {}, name + ": " + much(one) + (one.bytes ? ", " + cm.size(one.bytes) : "")),
+            cm.node("p", {class: "cm-quiet"}, what),
+            list("", ...one.items.slice(0, LISTED).map((item) => cm.node("li", {}, item.model_id ? cm.node("button", {type: "button", class: "cm-link cm-path", translate: "no", onclick: () => cm.choose(item.model_id)}, item.path || item.name) : path(item.path || item.name),
+                cm.node("span", {class: "cm-quiet"}, [cm.size(item.size === undefined ? item.bytes : item.size), {truncated: cm.t("truncated"), wrong: cm.t("wrong bytes")}[item.health]].filter(Boolean).join(" · "))))),
             action("Show them in the library", () => cm.lookFor(query))));
         return section("What is not well", ...(made.length ? made : [cm.node("p", {class: "cm-quiet"}, "Nothing: no file is known to be broken, missing or gone.")]));
     }
     function drawNumbers(told) {
         const biggest = told.biggest.map((one) => ({name: one.name || one.path.split(/[\\/]/).pop(), title: one.path, bytes: one.size, query: one.model_id ? () => cm.choose(one.model_id) : null}));
-        const kinds = (rows, field) => rows.map((row) => ({name: row.name || "Not known", bytes: row.bytes, files: row.files, query: row.name ? () => cm.lookFor(field + ':"' + row.name + '"') : null}));
+        const kinds = (rows, field) => rows.map((row) => ({name: row.name || cm.t("Not known"), bytes: row.bytes, files: row.files, query: row.name ? () => cm.lookFor(field + ':"' + row.name + '"') : null}));
         const unused = told.unused && told.unused.recorded ? ranking("Not used for half a year", told.unused.items.map((one) => ({name: one.name, bytes: one.bytes, files: one.files, query: () => cm.choose(one.model_id)}))) : null;
         const open = new Set([...numbers.querySelectorAll("details[open]")].map((one) => one.dataset.list || ""));
         numbers.replaceChildren(...[section("In numbers", tiles(told)), wrong(told), cm.node("div", {class: "cm-columns"}, ranking("By type", kinds(told.types, "type")),
@@ -113,7 +121,7 @@
             const good = plan.groups.filter((group) => !group.problem);
             const bad = plan.groups.filter((group) => group.problem);
             const files = good.flatMap((group) => group.files);
-            const go = action("Move " + cm.plural(files.length, "file") + " (" + cm.size(drawn.bytes) + ") to the trash", () => carry(), {class: "cm-action cm-danger"});
+            const go = action(cm.tn(files.length, "Move {count} file ({size}) to the trash", "Move {count} files ({size}) to the trash", {size: cm.size(drawn.bytes)}), () => carry(), {class: "cm-action cm-danger"});
             const carry = () => cm.press(go, told, async () => {
                 const sent = {action: drawn.action, request: drawn.request, groups: good.map((group) => ({key: group.key, check: group.check, name: group.name, problem: ""})), ticket: cm.ticket()};
                 const answer = await cm.post("organise", sent);
@@ -133,7 +141,7 @@
     const keep = {};
     function copies(plan, make) {
         return cm.node("div", {class: "cm-sets"}, ...(plan.sets || []).map((set) => cm.node("fieldset", {class: "cm-set"},
-            cm.node("legend", {}, cm.plural(set.copies.length, "copy", "copies") + " of " + cm.size(set.size) + ": keep"),
+            cm.node("legend", {}, cm.tn(set.copies.length, "{count} copy of {size}: keep", "{count} copies of {size}: keep", {size: cm.size(set.size)})),
             ...set.copies.map((copy) => {
                 const radio = cm.node("input", {type: "radio", name: "cm_keep_" + set.sha256, value: copy.id, onchange: async () => {
                     keep[set.sha256] = copy.id;
@@ -158,17 +166,18 @@
         const give = (button, ids) => cm.press(button, toldTrash, () => cm.post("restore", {ids: ids, ticket: cm.ticket()}));
         const back = files.filter((one) => one.restorable);
         trash.replaceChildren(...(files.length ? [list("", ...files.slice(0, 100).map((one) => {
-            const button = action("Restore", () => give(button, [one.id]), {"aria-label": "Restore " + one.name});
-            return cm.node("li", {}, path(one.path), cm.node("span", {class: "cm-quiet"}, cm.size(one.size), ", ", cm.moment(one.at), one.note ? ". " + one.note : ""), one.restorable ? button : null);
-        })), files.length > 100 ? cm.node("p", {class: "cm-quiet"}, "and " + cm.count(files.length - 100) + " more") : null,
-        back.length > 1 ? cm.node("div", {class: "cm-row"}, action("Restore all " + cm.plural(back.length, "file"), (event) => give(event.currentTarget, back.map((one) => one.id)))) : null].filter(Boolean)
+            const button = action("Restore", () => give(button, [one.id]), {"aria-label": cm.t("Restore {name}", {name: one.name})});
+            return cm.node("li", {}, path(one.path), cm.node("span", {class: "cm-quiet"}, cm.size(one.size), " · ", cm.moment(one.at), one.note ? " · " + one.note : ""), one.restorable ? button : null);
+        })), files.length > 100 ? cm.node("p", {class: "cm-quiet"}, cm.t("and {count} more", {count: files.length - 100})) : null,
+        back.length > 1 ? cm.node("div", {class: "cm-row"}, action(cm.tn(back.length, "Restore {count} file", "Restore all {count} files"), (event) => give(event.currentTarget, back.map((one) => one.id)))) : null].filter(Boolean)
             : [cm.node("p", {class: "cm-quiet"}, "Nothing that was deleted here is in the trash.")]));
     }
     function drawJournal(batches) {
         journal.replaceChildren(batches.length ? list("", ...batches.slice(0, 30).map((one) => {
-            const button = action("Undo", () => cm.press(button, toldTrash, () => cm.post("undo", {batch: one.batch, ticket: cm.ticket()})), {"aria-label": "Undo: " + one.title});
-            const state = [one.undone ? cm.count(one.undone) + " taken back" : "", one.failed ? cm.count(one.failed) + " failed" : "", one.planned ? cm.count(one.planned) + " not finished" : ""].filter(Boolean).join(", ");
-            return cm.node("li", {}, cm.node("span", {class: "cm-path"}, one.title), cm.node("span", {class: "cm-quiet"}, cm.plural(one.files, "file") + ", " + cm.size(one.bytes) + ", ", cm.moment(one.at), state ? " · " + state : ""),
+            const button = action("Undo", () => cm.press(button, toldTrash, () => cm.post("undo", {batch: one.batch, ticket: cm.ticket()})), {"aria-label": cm.t("Undo: {what}", {what: one.title})});
+            const state = [one.undone ? cm.t("{count} taken back", {count: one.undone}) : "", one.failed ? cm.t("{count} failed", {count: one.failed}) : "",
+                one.planned ? cm.t("{count} not finished", {count: one.planned}) : ""].filter(Boolean).join(" · ");
+            return cm.node("li", {}, cm.node("span", {class: "cm-path"}, one.title), cm.node("span", {class: "cm-quiet"}, cm.tn(one.files, "{count} file", "{count} files") + " · " + cm.size(one.bytes) + " · ", cm.moment(one.at), state ? " · " + state : ""),
                 one.done && one.action !== "undo" ? button : null);
         })) : cm.node("p", {class: "cm-quiet"}, "Nothing was moved, renamed or deleted yet."));
     }
@@ -185,7 +194,7 @@
         const part = async (address, draw, timeout) => { try { draw(await cm.get(address, undefined, timeout)); } catch (error) { problems.push(error); } };
         // a sleeping drive may take a while to say how much is free on it
         await Promise.all([part("statistics", drawNumbers, 30000), part("trash", (told) => drawTrash(told.files)), part("journal", (told) => drawJournal(told.batches))]);
-        cm.text(failed, problems.length ? (numbers.firstChild ? "Some of this is from before. " : "Not everything can be shown now. ") + cm.sentence(problems[0]) : "");
+        cm.text(failed, problems.length ? (numbers.firstChild ? cm.t("Some of this is from before.") : cm.t("Not everything can be shown now.")) + " " + cm.sentence(problems[0]) : "");
         failed.hidden = !problems.length;
         busy = false;
         if (stale) { stale = false; renew(); }

@@ -11,10 +11,10 @@
     const mark = cm.node("button", {type: "button", class: "cm-connection", onclick: () => cm.show("connection")}, dot, cm.node("span", {role: "status"}, word));
     function drawMark() {
         const [now, kept] = [cm.connection, cm.outbox.count()];
-        cm.text(word, now.text + (kept ? " · " + kept + " kept" : ""));
+        cm.text(word, now.text + (kept ? " · " + cm.t("{count} kept", {count: kept}) : ""));
         mark.classList.toggle("cm-lost", !now.ok);
-        mark.title = (now.ok ? "The server answers" : now.login ? "Your login has ended; log in again in another tab of this browser, or reload this page. Nothing is lost" :
-            "The server does not answer; it is tried again by itself and nothing is lost") + (kept ? ". What you started meanwhile is kept and sent then" : "");
+        cm.attribute(mark, "title", (now.ok ? "The server answers." : now.login ? "Your login has ended; log in again in another tab of this browser, or reload this page. Nothing is lost." :
+            "The server does not answer; it is tried again by itself and nothing is lost.") + (kept ? " What you started meanwhile is kept and sent then." : ""));
     }
     cm.on("connection", drawMark);
     cm.on("outbox", drawMark);

@@ -39,29 +39,30 @@
     function edit(ids, values) { return cm.post("models/edit", {ids: ids, set: values, ticket: cm.ticket()}).then(renew, (error) => cm.text(told, cm.sentence(error))); }
     function row(item) {
         const offered = item.newest || item.early;
-        const box = cm.node("input", {type: "checkbox", "aria-label": "Update " + item.name, disabled: !item.newest, onchange: () => {
+        const box = cm.node("input", {type: "checkbox", "aria-label": cm.t("Update {name}", {name: item.name}), disabled: !item.newest, onchange: () => {
             if (box.checked) { chosen.add(item.model_id); } else { chosen.delete(item.model_id); }
             drawBar();
         }});
         box.checked = chosen.has(item.model_id);
-        const follow = cm.node("select", {class: "cm-input", "aria-label": "Which updates of " + item.name + " to follow"}, 
+        const follow = cm.node("select", {class: "cm-input", "aria-label": cm.t("Which updates of {name} to follow", {name: item.name})},
             ...FOLLOW.map(([value, text]) => cm.node("option", {value: value}, text)));
         follow.value = item.follow;
         follow.addEventListener("change", () => edit([item.model_id], {follow: follow.value}));
         const ignore = cm.node("button", {type: "button", class: "cm-link", onclick: () => cm.press(ignore, told, () => cm.post("models/" + item.model_id + "/ignore", {versions: [offered.version_id]})).then(renew)}, "Ignore this version");
-        const pin = item.here.version_id ? cm.node("button", {type: "button", class: "cm-link", title: "Stay with the version that is here", onclick: () => edit([item.model_id], {pinned: item.here.version_id})}, "Stay with " + (item.here.name || "this one")) : null;
-        const version = (one, name, early) => one ? cm.node("div", {class: "cm-offer-version"}, cm.node("b", {}, name + " " + (one.name || one.version_id)),
-            cm.node("span", {}, [one.base_model, one.size ? cm.size(one.size) : "size unknown"].filter(Boolean).join(" · ")), one.published ? cm.node("span", {}, "published ", cm.moment(one.published)) : null,
-            early ? cm.node("span", {class: "cm-early"}, cm.icon("warning"), Date.parse(one.early_access) ? cm.node("span", {}, "early access, free ", cm.moment(one.early_access)) : "early access for good") : null) : null;
-        const notes = offered.notes ? cm.node("details", {}, cm.node("summary", {}, "What is new"), cm.node("p", {class: "cm-notes"}, offered.notes)) : null;
+        const pin = item.here.version_id ? cm.node("button", {type: "button", class: "cm-link", title: "Stay with the version that is here", onclick: () => edit([item.model_id], {pinned: item.here.version_id})}, item.here.name ? cm.t("Stay with {name}", {name: item.here.name}) : cm.t("Stay with this one")) : null;
+        const version = (one, name, early) => one ? cm.node("div", {class: "cm-offer-version"}, cm.node("b", {}, cm.t(name, {name: one.name || one.version_id})),
+            cm.node("span", {}, [one.base_model, one.size ? cm.size(one.size) : cm.t("size unknown")].filter(Boolean).join(" · ")), one.published ? cm.mixed("published {when}", {when: cm.moment(one.published)}) : null,
+            early ? cm.node("span", {class: "cm-early"}, cm.icon("warning"), Date.parse(one.early_access) ? cm.mixed("early access, free {when}", {when: cm.moment(one.early_access)}) : cm.t("early access for good")) : null) : null;
+        const notes = offered.notes ? cm.node("details", {}, cm.node("summary", {}, "What is new"), cm.node("p", {class: "cm-notes", translate: "no"}, offered.notes)) : null;
         return cm.node("li", {class: "cm-offer", "data-model": item.model_id}, cm.node("label", {class: "cm-offer-box"}, box),
-            cm.node("div", {class: "cm-offer-body"}, cm.node("div", {class: "cm-offer-top"}, cm.node("button", {type: "button", class: "cm-link cm-offer-name", onclick: () => cm.choose(item.model_id)}, item.name),
-                cm.node("span", {class: "cm-quiet"}, [item.type, item.creator ? "by " + item.creator : "", "here: " + (item.here.name || "an older version")].filter(Boolean).join(" · "))),
-            version(item.newest, "Newer:", false), version(item.early, "Later:", true), notes, cm.node("div", {class: "cm-offer-acts"}, follow, ignore, pin)));
+            cm.node("div", {class: "cm-offer-body"}, cm.node("div", {class: "cm-offer-top"}, cm.node("button", {type: "button", class: "cm-link cm-offer-name", translate: "no", onclick: () => cm.choose(item.model_id)}, item.name),
+                cm.node("span", {class: "cm-quiet"}, [item.type, item.creator ? cm.t("by {creator}", {creator: item.creator}) : "", item.here.name ? cm.t("here: {name}", {name: item.here.name}) : cm.t("here: an older version")].filter(Boolean).join(" · "))),
+            version(item.newest, "Newer: {name}", false), version(item.early, "Later: {name}", true), notes, cm.node("div", {class: "cm-offer-acts"}, follow, ignore, pin)));
     }
     function drawBar() {
         const size = items.reduce((sum, item) => sum + (chosen.has(item.model_id) && item.newest && item.newest.size || 0), 0);
-        cm.text(go, chosen.size ? "Update " + cm.plural(chosen.size, "model") + (size ? " (" + cm.size(size) + ")" : "") : "Update");
+        cm.text(go, !chosen.size ? cm.t("Update") : size ? cm.tn(chosen.size, "Update {count} model ({size})", "Update {count} models ({size})", {size: cm.size(size)}) :
+            cm.tn(chosen.size, "Update {count} model", "Update {count} models"));
         go.disabled = !chosen.size;
         const can = items.filter((item) => item.newest);
         all.checked = can.length > 0 && can.every((item) => chosen.has(item.model_id));
@@ -70,7 +71,7 @@
     function draw() {
         list.replaceChildren(...items.map(row));
         more.hidden = items.length >= total;
-        cm.text(more, "Show more of " + cm.count(total));
+        cm.text(more, cm.t("Show more of {count}", {count: total}));
         drawBar();
     }
 
@@ -85,12 +86,12 @@
             [items, total] = [next, answer.total];
             for (const id of [...chosen]) { if (!items.some((item) => item.model_id === id && item.newest)) { chosen.delete(id); } }
             const {newest, never} = answer.asked;
-            asked.replaceChildren(...(newest ? ["Last checked ", cm.moment(newest), never ? "; " + cm.plural(never, "model") + " never" : ""] : ["Not checked yet"]));
+            asked.replaceChildren(...(newest ? [cm.mixed("Last checked {when}", {when: cm.moment(newest)}), never ? "; " + cm.tn(never, "{count} model never", "{count} models never") : ""] : [cm.t("Not checked yet")]));
             cm.text(nothing, newest ? "Everything here is the newest, as far as Civitai was asked." : "Check once, and what is newer is listed here.");
             nothing.hidden = total > 0;
             if (!same || !total) { draw(); }
         } catch (error) {
-            cm.text(nothing, (items.length ? "This list is from before. " : "") + cm.sentence(error));
+            cm.text(nothing, (items.length ? cm.t("This list is from before.") + " " : "") + cm.sentence(error));
             nothing.hidden = false;
             if (!items.length) { drawBar(); }
         } finally {
