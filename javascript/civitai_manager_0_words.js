@@ -16,8 +16,8 @@
     const BETWEEN = /\s+·\s+/;
     const SENTENCE = /[.!?…:;] (?=["“(]?[\p{Lu}\p{N}])/gu;
     // Placeholders that hold a text of ours, which is translated too; all others hold names, paths and numbers, which are not.
-    const OURS = /^(reason|what|why|message|sentence|state|told|kind|notes?|step|when|words|unit|action|doing)\d*$/;
-    const COUNT = /^(count|number|done|total|files|models|more|left|size|free|bytes|speed|percent)\d*$/;
+    const OURS = /^(reason|what|why|message|sentence|state|told|kind|notes?|when|words?|title|problem|awaits|how|said|action|scanned|strerror)\d*$/;
+    const COUNT = /^(count|number|done|total|left|size|free|milliseconds|good|bad|low|high)\d*$/;
     const ENGLISH_NUMBER = /^(\d{1,3}(?:,\d{3})*|\d+)(\.\d+)?( [KMGT]?B(?:\/s)?| ?%)?$/;
 
     let language = "en";
@@ -45,7 +45,7 @@
         return parts && Boolean(parts[1]) !== Boolean(parts[4]) ? new Intl.RelativeTimeFormat(locale).format((parts[1] ? 1 : -1) * Number(parts[2]), parts[3]) : null;
     }
     const date = (text) => new Date(text).toLocaleString(locale, {dateStyle: "long", timeStyle: "short"});
-    const value = (name, text) => typeof text === "number" ? digits(text) : OURS.test(name) ? translated(String(text)) : COUNT.test(name) ? number(String(text)) : String(text);
+    const value = (name, text) => typeof text === "number" ? digits(text) : OURS.test(name) ? translated(String(text)) : name === "names" ? String(text).split(", ").map(translated).join(", ") : COUNT.test(name) ? number(String(text)) : String(text);
     const fill = (template, values) => template.replace(PLACE, (whole, name) => values && values[name] !== undefined && values[name] !== null ? value(name, values[name]) : whole);
     const own = (text) => dictionary ? dictionary.get(text) : undefined;
 
@@ -122,7 +122,7 @@
     function translated(text) {
         if (!dictionary) { return text; }
         const core = text.trim();
-        const made = lookUp(core);
+        const made = lookUp(core.includes("\n") ? core.replace(/\s+/g, " ") : core);
         return made === null ? text : text.replace(core, () => made);
     }
 
@@ -147,7 +147,11 @@
     }
     function moment(node) {
         const when = node.getAttribute("datetime");
-        if (!Number.isNaN(Date.parse(when || "")) && node.title !== date(when)) { node.title = date(when); }
+        if (Number.isNaN(Date.parse(when || ""))) { return; }
+        if (node.title !== date(when)) { node.title = date(when); }
+        const day = node.hasAttribute("data-cm-day") && /\((.+)\)$/.exec(node.textContent);  // "3 December 2026 (in 11 days)"
+        const away = day && relative(day[1]);
+        if (away && node.firstChild.nodeType === Node.TEXT_NODE) { node.firstChild.data = new Date(when).toLocaleDateString(locale, {dateStyle: "long"}) + " (" + away + ")"; }
     }
     const attributes = (node) => { for (const name of ATTRIBUTES) { if (node.hasAttribute(name)) { attribute(node, name); } } };
     function visit(root) {
@@ -156,6 +160,10 @@
         if (root.localName === "textarea") { attributes(root); return; }
         if (!root.matches(DATA)) {
             if (root.localName === "time") { moment(root); } else { attributes(root); }
+            if (root.hasAttribute("data-cm-mixed") && !mixed.has(root)) {  // as the server has made it
+                const places = [...root.dataset.cmMixed.matchAll(PLACE)].map(([, name]) => name);
+                mixed.set(root, {template: root.dataset.cmMixed, nodes: Object.fromEntries([...root.children].map((child, at) => [places[at], child]))});
+            }
             if (mixed.has(root)) { mix(root); } else { for (const child of root.childNodes) { visit(child); } }
         } else if (root.getAttribute("translate") === "no" && root.firstElementChild) {
             for (const inner of root.querySelectorAll('[translate="yes"]')) { visit(inner); }

@@ -47,10 +47,10 @@
         }
         const text = prompt();
         if (!text) { act.replaceChildren(); return; }
-        const button = cm.node("button", {type: "button", class: "cm-action cm-primary", "data-cm-now": "use", onclick: async () => {
+        const button = cm.node("button", {type: "button", class: "cm-action cm-primary", "data-cm-now": "use", title: text, translate: "no", onclick: async () => {
             const done = await cm.copyText(text);
             cm.text(told, done ? cm.t("Copied: {text}", {text: text}) : cm.t("This browser does not allow copying: {text}", {text: text}));
-        }}, "Copy for the prompt");
+        }}, cm.node("span", {translate: "yes"}, "Copy for the prompt"));
         const told = cm.node("span", {class: "cm-quiet", role: "status", translate: "no"}, text);
         act.replaceChildren(button, told);
     }

@@ -194,7 +194,7 @@
     cm.copy = async function (chip) {
         const done = await cm.copyText(chip.dataset.cmCopy);
         chip.classList.add(done ? "cm-copied" : "cm-not-copied");
-        chip.title = done ? "Copied" : "The browser does not allow copying";
-        setTimeout(() => { chip.classList.remove("cm-copied", "cm-not-copied"); chip.title = "Copy"; }, 1200);
+        chip.title = done ? cm.t("Copied") : cm.t("The browser does not allow copying");
+        setTimeout(() => { chip.classList.remove("cm-copied", "cm-not-copied"); chip.title = cm.t("Copy"); }, 1200);
     };
 })();

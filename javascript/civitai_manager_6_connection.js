@@ -25,7 +25,7 @@
         const body = place.firstChild;
         while (body.children.length > rows.length) { body.lastChild.remove(); }
         rows.forEach((row, index) => {
-            if (!body.children[index]) { body.append(cm.node("tr", {}, cm.node("th", {scope: "row"}), cm.node("td"), cm.node("td"))); }
+            if (!body.children[index]) { body.append(cm.node("tr", {}, cm.node("th", {scope: "row", translate: place === own ? null : "no"}), cm.node("td", {translate: "no"}), cm.node("td"))); }
             [0, 1, 2].forEach((part) => cm.text(body.children[index].children[part], String(row[part] === undefined || row[part] === null ? "" : row[part])));
         });
         return place;
@@ -35,7 +35,7 @@
         const numbers = cm.numbers();
         const time = (value) => value === undefined ? cm.t("none yet") : Math.round(value) + " ms";
         return [
-            ["Connection", cm.connection.text, cm.asOf()],
+            ["Connection", cm.words.of(cm.connection.text), cm.asOf()],
             ["Kept for sending", String(cm.outbox.count()), ""],
             ["Since", new Date(numbers.since).toLocaleString(cm.words.active ? cm.words.locale : "en-GB"), "when this page was loaded"],
             ["Questions to the server", cm.count(numbers.polls), "none while the page is hidden and nothing is kept"],

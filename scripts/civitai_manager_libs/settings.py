@@ -76,8 +76,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     scan_exclude: Annotated[
         str,
         about(
-            "What a scan leaves out, one pattern a line: a name such as training or *.bak, or a path such as /models/old/*. * stands for anything, "
-            "? for one letter."
+            "What a scan leaves out, one pattern a line: the name of a folder or a file, or a whole path. In it * stands for anything, and ? for one "
+            "letter."
         ),
     ] = ""
     hash_threads: Annotated[

@@ -135,16 +135,18 @@ def head(view: dict[str, Any], version: dict[str, Any] | None, request: str) -> 
         render.tag("img", alt=f"Preview of {view['name']}", data_cm_src=thumbnail, data_cm_level=level).removesuffix("</img>") if thumbnail else ""
     )
     shown = escape(json.dumps(pictures(view, version)), quote=True)
-    facts = [escape(view.get("type") or ""), f"by {escape(view['creator'])}" if view.get("creator") else ""]
-    if version is not None and version.get("published"):
-        facts.append(f"published {render.date(version['published'])}")
+    facts = [render.tag("span", view["type"], translate="no") if view.get("type") else ""]
+    if view.get("creator"):
+        facts.append(render.mixed("by {creator}", creator=render.tag("span", view["creator"], translate="no")))
+    if version is not None and (when := render.date(version.get("published"))):
+        facts.append(render.mixed("published {when}", when=when))
     there = f'<p class="cm-facts">{render.link(view["url"], "Open on Civitai ↗")}</p>' if view.get("url") else ""
     local = '<p class="cm-facts" data-cm-local="1">Only here: Civitai does not know this file.</p>' if view["id"] < 0 else ""
     gone = '<p class="cm-warning">Gone from Civitai: it was deleted or hidden there.</p>' if view.get("gone") else ""
     return (
         f'<div class="cm-head" data-cm-choice="{escape(request)}">'
         f'<div class="cm-picture" data-cm-pictures="{shown}">{picture}</div>'
-        f'<h2 class="cm-title">{escape(view["name"])}</h2><p class="cm-facts">{" · ".join(part for part in facts if part)}</p>'
+        f'<h2 class="cm-title" translate="no">{escape(view["name"])}</h2><p class="cm-facts">{" · ".join(part for part in facts if part)}</p>'
         f"{there}{local}{gone}{access(version)}</div>"
     )
 
@@ -154,9 +156,11 @@ def access(version: dict[str, Any] | None) -> str:
     deadline = (version or {}).get("early_access")
     if not deadline:
         return ""
-    day = render.deadline(deadline)
-    until = f"until {day}" if day else "for good"
-    return f'<p class="cm-warning">Early access {until}: Civitai gives this version only to those who bought it.</p>'
+    if day := render.deadline(deadline):
+        told = render.mixed("Early access until {day}: Civitai gives this version only to those who bought it.", day=day)
+    else:
+        told = "Early access for good: Civitai gives this version only to those who bought it."
+    return f'<p class="cm-warning">{told}</p>'
 
 
 def file_state(file: dict[str, Any] | None) -> str:
@@ -171,10 +175,12 @@ def file_state(file: dict[str, Any] | None) -> str:
 
 def about(view: dict[str, Any], version: dict[str, Any] | None) -> str:
     """Tags and descriptions, cleaned."""
-    tags = "".join(render.tag("span", name, class_="cm-tag") for name in view.get("tags") or [])
+    tags = "".join(render.tag("span", name, class_="cm-tag", translate="no") for name in view.get("tags") or [])
     parts = [f'<div class="cm-tags" aria-label="Tags">{tags}</div>' if tags else ""]
     for title, text in (("About this version", (version or {}).get("description")), ("Description", view.get("description"))):
         cleaned = render.clean(text or "").strip()
         if cleaned:
-            parts.append(f'<details class="cm-description" open><summary>{title}</summary><div class="cm-prose">{cleaned}</div></details>')
+            parts.append(
+                f'<details class="cm-description" open><summary>{title}</summary><div class="cm-prose" translate="no">{cleaned}</div></details>'
+            )
     return "".join(parts)

@@ -93,7 +93,15 @@ def deadline(text: str | None, now: datetime.datetime | None = None) -> str:
     if when is None:
         return ""
     shown = f"{when.day} {MONTHS[when.month - 1]} {when.year} ({ago(text, now)})"
-    return f'<time datetime="{escape(when.isoformat())}" title="{when:%Y-%m-%d %H:%M %Z}">{shown}</time>'
+    return f'<time datetime="{escape(when.isoformat())}" title="{when:%Y-%m-%d %H:%M %Z}" data-cm-day>{shown}</time>'
+
+
+def mixed(template: str, **parts: str) -> str:
+    """A text with HTML in its places: ``mixed("published {when}", when=date(...))``. The page puts the parts where another language has them."""
+    filled = escape(template)
+    for name, html in parts.items():
+        filled = filled.replace(f"{{{name}}}", html)
+    return f'<span data-cm-mixed="{escape(template)}">{filled}</span>'
 
 
 def tag(name: str, text: str = "", **attributes: Any) -> str:
@@ -108,12 +116,16 @@ def link(url: str, text: str, **attributes: Any) -> str:
     return tag("a", text, href=url, target="_blank", rel="noopener noreferrer", **attributes) if url else escape(text)
 
 
+def _chip(word: str) -> str:
+    return f'<button class="cm-chip" type="button" title="Copy" data-cm-copy="{escape(word)}">{tag("span", word, translate="no")}</button>'
+
+
 def chips(words: Iterable[str]) -> str:
     """Trigger words: each a button that the page's script copies from."""
     found = [word.strip() for word in words if word and word.strip()]
     if not found:
         return '<p class="cm-quiet">This version names no trigger words.</p>'
-    buttons = "".join(tag("button", word, class_="cm-chip", type="button", data_cm_copy=word, title="Copy") for word in found)
+    buttons = "".join(_chip(word) for word in found)
     everything = tag("button", "Copy all", class_="cm-chip cm-chip-all", type="button", data_cm_copy=", ".join(found)) if len(found) > 1 else ""
     return f'<div class="cm-chips">{buttons}{everything}</div>'
 

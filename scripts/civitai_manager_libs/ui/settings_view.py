@@ -41,6 +41,7 @@ TITLES = {"write_browser_plus": "Browser+ and Neo", "write_lora_manager": "Lora 
           "repair_host_queue": "Repair the WebUI's queue", "models_dir": "Models folder"}  # fmt: skip
 
 
+REMOVE = {"api_key": "Remove key", "proxy": "Remove proxy"}
 LONG = ("scan_folders", "scan_exclude")
 """Texts of several lines."""
 
@@ -102,7 +103,7 @@ class SettingsView:
                 self.states[name] = compat.html("", f"cm_state_{name}")
                 if name == "api_key":
                     self.test = gr.Button("Test key", elem_id="cm_test_key")
-                self.removers[name] = gr.Button("Remove key" if name == "api_key" else f"Remove {title(name).lower()}", elem_id=f"cm_remove_{name}")
+                self.removers[name] = gr.Button(REMOVE[name], elem_id=f"cm_remove_{name}")
             if name == "api_key":
                 self.test_result = compat.html("", "cm_test_result")
         elif kind is bool:

@@ -1,0 +1,162 @@
+"""Every screen of the tab, for the tests that look at all of them: languages and access. A new screen is one entry of ``SCREENS``.
+
+Each is a function of a page at our tab that brings it to that screen; it waits until it is there. Every screen begins with a page loaded anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from demo.specials import SPECIAL
+from tests.pages import steps
+
+NAMES = ("many_versions", "gguf_variants", "vae_beside", "unrated", "adult", "early_dated")
+IDS = {name: SPECIAL[name].model_id for name in NAMES if name in SPECIAL}
+MODEL = IDS["many_versions"]
+
+
+def furnish(app: Any) -> None:
+    """A library with models, a download, a collection, a tag, saved filters, a failed job, something in the trash and in the journal."""
+    app.register("\n".join(map(str, IDS.values())))
+    app.post("/civitai-manager/models/edit", json={"ids": list(IDS.values())[:3], "add_tags": ["landscape"], "set": {"favourite": True}})
+    made = app.post("/civitai-manager/collections", json={"name": "Keepers"}).json()["id"]
+    app.post(f"/civitai-manager/collections/{made}/add", json={"ids": [MODEL]})
+    app.post(f"/civitai-manager/models/{MODEL}/words", json={"words": "one, two", "name": "portrait"})
+    app.post("/civitai-manager/filters", json={"name": "mine", "filters": {"q": "x"}})
+    app.register("999999999")  # Civitai does not know it
+
+
+def settings_for(folder: Path) -> None:
+    """Before the start: what some screens need."""
+    place = folder / "manager" / "settings.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps({"own_trash": True}), encoding="utf-8")
+
+
+def view(name: str, ready: str) -> Callable[[Any], None]:
+    def show(page: Any) -> None:
+        page.click(f'.cm-view[data-view="{name}"]')
+        page.wait_for_selector(ready, timeout=20_000)
+        page.wait_for_timeout(600)
+
+    return show
+
+
+def library(page: Any) -> None:
+    page.wait_for_selector(".cm-card:not(.cm-waiting)")
+
+
+def no_match(page: Any) -> None:
+    page.fill(".cm-search", "nothing-is-called-so")
+    page.press(".cm-search", "Enter")
+    page.wait_for_selector(".cm-empty h3")
+
+
+def first(page: Any) -> None:
+    page.route("**/civitai-manager/cards?*", lambda route: route.fulfill(json={"items": [], "total": 0}))
+    page.reload()
+    from tests.hostapp.harness import open_tab
+
+    open_tab(page)
+    page.wait_for_selector(".cm-empty .cm-steps")
+
+
+def panel(page: Any) -> None:
+    library(page)
+    steps.card(page, MODEL).click()
+    steps.shown(page, MODEL)
+    page.wait_for_selector(".cm-own-body:not([hidden])")
+    page.wait_for_timeout(800)
+
+
+def risky(page: Any) -> None:
+    """A model of which a part needs money or trust, with a video or without."""
+    library(page)
+    page.locator(f'.cm-card[data-id="{IDS.get("early_dated", MODEL)}"]').click()
+    page.wait_for_selector("#civitai_manager.cm-panel-open:not(.cm-choosing)")
+    page.wait_for_timeout(800)
+
+
+def popover(at: int) -> Callable[[Any], None]:
+    """One of the boxes beside the search: 0 saved filters, 1 levels of pictures."""
+
+    def show(page: Any) -> None:
+        library(page)
+        page.locator(".cm-filters .cm-pop > button").nth(at).click()
+        page.locator(".cm-filters .cm-pop-box").nth(at).wait_for(state="visible")
+
+    return show
+
+
+def selected(page: Any) -> None:
+    library(page)
+    page.evaluate("window.civitaiManager.select.all()")
+    page.wait_for_selector(".cm-select:not([hidden])")
+
+
+def tool(at: int) -> Callable[[Any], None]:
+    """One of the boxes of the selection: 0 tags, 1 collections, 2 more."""
+
+    def show(page: Any) -> None:
+        selected(page)
+        page.locator(".cm-select .cm-pop > button").nth(at).click()
+        page.locator(".cm-select .cm-pop-box").nth(at).wait_for(state="visible")
+        page.wait_for_timeout(300)
+
+    return show
+
+
+def plan(page: Any) -> None:
+    selected(page)
+    page.locator(".cm-select-tools > button").last.click()
+    page.wait_for_selector("dialog.cm-agree[open] .cm-agree-body > :not(.cm-quiet)")
+
+
+def tray(page: Any) -> None:
+    library(page)
+    if page.get_attribute(".cm-tray-toggle", "aria-expanded") == "false":
+        page.click(".cm-tray-toggle")
+    page.wait_for_selector(".cm-job")
+
+
+def help_box(page: Any) -> None:
+    page.click(".cm-help summary")
+    page.wait_for_selector(".cm-help[open]")
+
+
+def refused(page: Any) -> None:
+    """A press that the server refuses with a sentence."""
+    page.evaluate("() => { const cm = window.civitaiManager; cm.post('filters', {name: ''}).catch((error) => cm.say(cm.sentence(error))); }")
+    page.wait_for_selector(".cm-says:not([hidden])")
+
+
+def lost(page: Any) -> None:
+    page.route("**/civitai-manager/jobs?*", lambda route: route.abort())
+    page.wait_for_selector(".cm-connection.cm-lost", timeout=20_000)
+
+
+SCREENS: dict[str, Callable[[Any], None]] = {
+    "library": library,
+    "no match": no_match,
+    "first": first,
+    "panel": panel,
+    "panel of early access": risky,
+    "saved filters": popover(0),
+    "levels": popover(1),
+    "selection": selected,
+    "tags of the selection": tool(0),
+    "collections of the selection": tool(1),
+    "more for the selection": tool(2),
+    "plan": plan,
+    "tray": tray,
+    "help": help_box,
+    "refused": refused,
+    "lost": lost,
+    "updates": view("updates", ".cm-updates"),
+    "health": view("health", ".cm-health .cm-tiles"),
+    "settings": view("settings", "#cm_save"),
+    "connection": view("connection", ".cm-diagnostics table"),
+}

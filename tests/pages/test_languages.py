@@ -1,0 +1,157 @@
+"""The tab in another language: everything of ours that is seen is translated, in every screen, and nothing that is data."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from docs.texts import collected
+from tests.hostapp.harness import open_tab
+from tests.pages import screens
+
+# Every text that is collected, in brackets: what is seen without them has not been translated.
+PSEUDO = {text: f"⟦{text}⟧" for text in collected()}
+# What is the same in every language: names of things, units, and what a browser or a terminal calls things.
+NAMES = {
+    "Civitai", "PG", "PG-13", "XXX", "Browser", "Neo", "Lora", "Manager", "StabilityMatrix", "CivBrowser", "GB", "MB", "KB", "TB", "ms", "LORA",
+    "SDXL", "SHA-256",
+    "AutoV2", "AutoV3", "AIR", "gradio", "Python", "httpx", "uvicorn", "starlette", "fastapi", "Esc", "SafeTensor", "PickleTensor", "start.sh",
+    "demo", "URL",
+}  # fmt: skip
+UNTRANSLATED = """(names) => {
+    const found = new Set();
+    const left = (text) => {
+        let rest = text;
+        for (let before = ""; before !== rest;) { before = rest; rest = rest.replace(/⟦[^⟦⟧]*⟧/g, " "); }
+        return [...rest.matchAll(/[A-Za-z][A-Za-z0-9-]+/g)].map(([word]) => word).filter((word) => !names.includes(word));
+    };
+    const seen = (node) => node.checkVisibility({visibilityProperty: true}) && node.getClientRects().length > 0;
+    const TECHNICAL = "script, style, time, textarea, option:not(:checked), #cm_ticket, #cm_basis, #cm_choice, #cm_chosen";
+    const name = (node) => "   <" + node.localName + " " + (node.className || node.id) + ">";
+    const data = (node) => { const near = node.closest("[translate]"); return near && near.getAttribute("translate") === "no"; };
+    const mixed = (node) => node.children.length && node.textContent.startsWith("⟦") && node.textContent.endsWith("⟧");  // brackets around a node
+    const root = document.getElementById("civitai_manager");
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const [text, parent] = [walker.currentNode.data.trim(), walker.currentNode.parentElement];
+        if (!text || parent.closest(TECHNICAL) || data(parent) || mixed(parent) || !seen(parent) || !left(text).length) { continue; }
+        found.add(text.slice(0, 160) + name(parent));
+    }
+    for (const node of root.querySelectorAll("[title], [aria-label], [placeholder], [alt]")) {
+        if (data(node) || node.localName === "time" || !seen(node)) { continue; }
+        for (const which of ["title", "aria-label", "placeholder", "alt"]) {
+            const text = (node.getAttribute(which) || "").trim();
+            if (text && left(text).length) { found.add(which + "=" + text.slice(0, 160) + name(node)); }
+        }
+    }
+    return [...found];
+}"""
+
+
+@pytest.fixture(scope="module")
+def furnished(make_app: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("languages")
+    screens.settings_for(folder)
+    with make_app(folder) as running:
+        screens.furnish(running)
+        yield running
+
+
+def translated(browser: Any, app: Any, words: dict[str, str], locale: str = "en", **options: Any) -> Any:
+    page = browser.page(**options)
+    page.route("**/civitai-manager/words?*", lambda route: route.fulfill(json={"language": "xx_XX", "locale": locale, "words": words}))
+    page.goto(app.url)
+    open_tab(page)
+    page.wait_for_selector("#civitai_manager.cm-ready .cm-connection:not(.cm-lost)")
+    page.wait_for_function("() => window.civitaiManager.words.active")
+    return page
+
+
+@pytest.mark.parametrize("name", list(screens.SCREENS))
+def test_every_text_of_every_screen_is_translated(furnished: Any, browser: Any, name: str) -> None:
+    page = translated(browser, furnished, PSEUDO)
+    screens.SCREENS[name](page)
+    page.wait_for_timeout(400)
+    left = page.evaluate(UNTRANSLATED, sorted(NAMES))
+    assert not left, f"in the screen {name!r} these are not translated (docs/languages.md says why that may be):\n" + "\n".join(left)
+
+
+def test_english_costs_nothing(furnished: Any, browser: Any) -> None:
+    page = browser.open(furnished.url)
+    page.wait_for_selector(".cm-card:not(.cm-waiting)")
+    told = page.evaluate("() => ({active: window.civitaiManager.words.active, language: window.civitaiManager.words.language})")
+    assert told == {"active": False, "language": "en"}
+
+
+def test_texts_that_are_put_together_are_found_again(furnished: Any, browser: Any) -> None:
+    """By templates, in parts, in sentences; numbers and dates as the language has them; data as it is."""
+    words = {
+        "{count} models": "{count} Modelle", "{count} model": "{count} Modell", "Move {count} files ({size})": "{count} Dateien ({size}) verschieben",
+        "Running": "Läuft", "reading files": "Dateien werden gelesen", "{name} is gone from Civitai.": "{name} gibt es auf Civitai nicht mehr.",
+        "What is registered and downloaded here stays as it is.": "Was hier ist, bleibt.", "published {when}": "veröffentlicht {when}",
+        "Downloaded": "Heruntergeladen",
+        "{state}: show it": "{state}: zeigen", "Not rated": "Unbewertet", "Name": "Bezeichnung",
+    }  # fmt: skip
+    page = translated(browser, furnished, words, locale="de-DE")
+    of = "text => window.civitaiManager.words.of(text)"
+    assert page.evaluate(of, "1,284 models") == "1.284 Modelle"
+    assert page.evaluate(of, "Move 3 files (4.1 GB)") == "3 Dateien (4,1 GB) verschieben"
+    assert page.evaluate(of, "Running · reading files") == "Läuft · Dateien werden gelesen"
+    assert page.evaluate(of, "Running · a_file.safetensors") == "Läuft · a_file.safetensors"
+    assert page.evaluate(of, "A. B is gone from Civitai. What is registered and downloaded here stays as it is.") == (
+        "A. B gibt es auf Civitai nicht mehr. Was hier ist, bleibt."
+    )
+    assert page.evaluate(of, "Downloaded (1,284)") == "Heruntergeladen (1.284)"
+    assert page.evaluate(of, "Not rated: show it") == "Unbewertet: zeigen"
+    assert page.evaluate(of, "in 3 days") == "in 3 Tagen" and page.evaluate(of, "1 year ago") == "vor 1 Jahr"
+    assert page.evaluate(of, "models of mine") == "models of mine"
+    assert (
+        page.evaluate("window.civitaiManager.t('Move {count} files ({size})', {count: 12345, size: '4.1 GB'})")
+        == "12.345 Dateien (4,1 GB) verschieben"
+    )
+    page.wait_for_selector(f".cm-count:text-is('{len(screens.IDS)} Modelle')")
+    # a model called as one of our words stays itself, and a text that is set again and again is not written again and again
+    assert page.evaluate(
+        """async () => {
+        const cm = window.civitaiManager;
+        const [name, state] = [cm.node("span", {translate: "no"}, "Name"), cm.node("span", {}, "Name")];
+        cm.root().append(name, state);
+        await new Promise((done) => setTimeout(done, 50));
+        let changes = 0;
+        new MutationObserver((records) => { changes += records.length; }).observe(state, {childList: true, characterData: true, subtree: true});
+        for (let at = 0; at < 20; at += 1) { cm.text(state, "Name"); await new Promise((done) => setTimeout(done, 1)); }
+        const told = [name.textContent, state.textContent, changes];
+        name.remove();
+        state.remove();
+        return told;
+    }"""
+    ) == ["Name", "Bezeichnung", 0]
+    assert browser.errors == []
+
+
+def test_the_webuis_language_is_followed(make_app: Any, tmp_path: Any, browser: Any) -> None:
+    """A real file and the WebUI's real option; alone, the browser's languages."""
+    from tests.pages.conftest import IN_HOST
+
+    if not IN_HOST:
+        pytest.skip("alone there is no WebUI whose language could be followed; tests/web/test_words.py has the browser's")
+    app = make_app(tmp_path)
+    (app.data_path / "config.json").write_text(json.dumps({"localization": "zh-Hant (Stable)"}), encoding="utf-8")
+    folder = app.extensions / "civitai-manager" / "localizations"
+    folder.mkdir(exist_ok=True)
+    (folder / "zh_TW.json").write_text(json.dumps({"Settings": "設定"}), encoding="utf-8")
+    with app:
+        page = browser.open(app.url)
+        page.wait_for_selector(".cm-view:text-is('設定')")
+        assert page.evaluate("window.civitaiManager.words.language") == "zh_TW"
+
+
+def test_the_files_names_are_those_of_languages() -> None:
+    from civitai_manager_libs.web import words
+
+    for path in words.FOLDER.glob("*.json"):
+        assert re.fullmatch(words.LANGUAGE, path.stem), path.name
