@@ -48,9 +48,10 @@
     const value = (name, text) => typeof text === "number" ? digits(text) : OURS.test(name) ? translated(String(text)) : name === "names" ? String(text).split(", ").map(translated).join(", ") : COUNT.test(name) ? number(String(text)) : String(text);
     const fill = (template, values) => template.replace(PLACE, (whole, name) => values && values[name] !== undefined && values[name] !== null ? value(name, values[name]) : whole);
     const own = (text) => dictionary ? dictionary.get(text) : undefined;
+    const translation = (text) => { const core = text.trim(); const made = own(core); return made ? text.replace(core, () => made) : text; };
 
     // A text, or a template whose {places} are filled: cm.t("Move {count} files", {count: 3}).
-    cm.t = (template, values) => { const text = own(template) || template; return values ? fill(text, values) : text; };
+    cm.t = (text, values) => values ? fill(translation(text), values) : translation(text);
     // One or several: cm.tn(count, "Move {count} file", "Move {count} files"). Each is a template of its own, so that each language can have its forms.
     cm.tn = (count, one, many, values) => cm.t(count === 1 ? one : many, Object.assign({count: count}, values));
 
@@ -176,7 +177,7 @@
     const mixed = new WeakMap();
     function mix(node) {
         const {template, nodes} = mixed.get(node);
-        node.replaceChildren(...(own(template) || template).split(PLACE).map((part, at) => at % 2 ? nodes[part] : part).filter((part) => part !== "" && part !== undefined));
+        node.replaceChildren(...translation(template).split(PLACE).map((part, at) => at % 2 ? nodes[part] : part).filter((part) => part !== "" && part !== undefined));
         for (const child of Object.values(nodes)) { if (child instanceof Node && dictionary) { visit(child); } }
     }
     cm.mixed = function (template, nodes, attributes) {

@@ -106,7 +106,7 @@
         if (!(await send("words/" + one.id + "/delete", {}))) { return; }
         sets.splice(place, 1);
         draw();
-        say("Removed: " + (one.name || one.words || one.negative), async () => {
+        say(cm.t("Removed: {name}", {name: one.name || one.words || one.negative}), async () => {
             const made = await send("models/" + mine + "/words", fields(one));
             if (made && next) { await send("words/" + made.id + "/move", {before: next.id}); }
             if (made) { say(""); }
@@ -118,18 +118,18 @@
     const act = (icon, label, what, action, disabled) => cm.button(icon, label, action, {"data-cm-act": what, disabled: disabled});
     function row(one, place) {
         if (one.id === editing) { return cm.node("div", {class: "cm-word-set cm-open", role: "listitem", "data-set": one.id}, form.node); }
-        const called = one.name || "Words";
+        const called = one.name || cm.t("Words");
         const of = versions.find((version) => version.id === one.version_id);
-        const more = [one.weight === null ? "" : "weight " + one.weight].filter(Boolean).join(" · ");
+        const more = [one.weight === null ? "" : cm.t("weight {weight}", {weight: String(one.weight)})].filter(Boolean).join(" · ");
         const copy = (text, label) => cm.node("button", {type: "button", class: "cm-link", "data-cm-copy": text, title: "Copy", "aria-label": label}, "Copy");
         return cm.node("div", {class: "cm-word-set", role: "listitem", "data-set": one.id},
             cm.node("div", {class: "cm-word-top"}, cm.node("b", {translate: one.name ? "no" : null}, called), of ? cm.node("span", {class: "cm-quiet", translate: "no"}, of.name) : null, more ? cm.node("span", {class: "cm-quiet"}, more) : null),
-            one.words ? cm.node("p", {class: "cm-word-text"}, cm.node("span", {translate: "no"}, one.words), " ", copy(one.words, "Copy the words of " + called)) : null,
-            one.negative ? cm.node("p", {class: "cm-word-text"}, cm.node("span", {class: "cm-quiet"}, "Negative: "), cm.node("span", {translate: "no"}, one.negative), " ", copy(one.negative, "Copy the negative words of " + called)) : null,
+            one.words ? cm.node("p", {class: "cm-word-text"}, cm.node("span", {translate: "no"}, one.words), " ", copy(one.words, cm.t("Copy the words of {name}", {name: called}))) : null,
+            one.negative ? cm.node("p", {class: "cm-word-text"}, cm.node("span", {class: "cm-quiet"}, "Negative:"), " ", cm.node("span", {translate: "no"}, one.negative), " ", copy(one.negative, cm.t("Copy the negative words of {name}", {name: called}))) : null,
             // ``cm.wordActions``: what else can be done with a set where this runs, each (set) -> a button or null
             cm.node("div", {class: "cm-word-acts"}, ...(cm.wordActions || []).map((make) => make(one)).filter(Boolean),
-                act("pencil", "Change " + called, "edit", () => edit(one)), act("up", "Move " + called + " up", "up", () => move(place, -1), place === 0),
-                act("down", "Move " + called + " down", "down", () => move(place, 1), place === sets.length - 1), act("trash", "Remove " + called, "remove", () => remove(place))));
+                act("pencil", cm.t("Change {name}", {name: called}), "edit", () => edit(one)), act("up", cm.t("Move {name} up", {name: called}), "up", () => move(place, -1), place === 0),
+                act("down", cm.t("Move {name} down", {name: called}), "down", () => move(place, 1), place === sets.length - 1), act("trash", cm.t("Remove {name}", {name: called}), "remove", () => remove(place))));
     }
     function focus(id, what) {
         const buttons = [...list.querySelectorAll('[data-set="' + id + '"] [data-cm-act]')];
@@ -161,7 +161,7 @@
             if (view.id !== model) { [model, editing, form] = [view.id, 0, null]; adder.open = false; fill(adding, {name: "", words: "", negative: "", weight: null, version_id: null}); say(""); }
             [sets, versions, send] = [view.word_sets.slice(), view.versions, how];
             if (editing && !sets.some((one) => one.id === editing)) {
-                say("This set was removed elsewhere. What you typed: " + form.words.value, null);
+                say(cm.t("This set was removed elsewhere. What you typed: {words}", {words: form.words.value}), null);
                 [editing, form] = [0, null];
             }
             fillVersions(adding);

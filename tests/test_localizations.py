@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from docs import scripts, texts
-from docs.texts import FOLDER, PLACE, collected, fragments, problems
+from docs.texts import FOLDER, PLACE, collected, problems
 
 FILES = sorted(path.stem for path in FOLDER.glob("*.json")) if FOLDER.is_dir() else []
 
@@ -28,11 +28,6 @@ def test_files_hold_texts_only() -> None:
     for language in FILES:
         told = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
         assert all(isinstance(text, str) and text.strip() == text for pair in told.items() for text in pair), language
-
-
-def test_no_sentence_of_a_script_is_put_together_from_pieces() -> None:
-    """Another language has another order: use cm.t("Move {count} files", {count: count})."""
-    assert not fragments()
 
 
 def test_what_is_shown_is_collected(wanted: dict[str, str]) -> None:
