@@ -48,6 +48,7 @@ MONTHS = (
     "December",
 )  # a browser knows them
 NOT_SHOWN = {
+    "Negative prompt:",  # as the WebUI writes it
     *MONTHS,  # what looks like a text to the rules below, and is none
     "choice", "chosen", "basis", "ticket", "image/*, video/*;q=0.5, */*;q=0.1", "noopener noreferrer", "noopener noreferrer nofollow", "in {words}",
     "{words} ago",
@@ -278,7 +279,7 @@ KEYS = {"class", "id", "type", "role", "style", "rel", "href", "target", "header
 def shown(literal: Literal) -> bool:
     """Whether a literal of a script looks like a text that is shown."""
     text = literal.text
-    if literal.is_key or literal.compared or not re.search(r"[A-Za-z]{2}", PLACE.sub("", text)):
+    if text.strip() in NOT_SHOWN or literal.is_key or literal.compared or not re.search(r"[A-Za-z]{2}", PLACE.sub("", text)):
         return False
     if (literal.call, literal.argument) in SURE:
         return True

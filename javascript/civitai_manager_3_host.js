@@ -66,7 +66,7 @@
     async function upload(blob) {
         const answer = await fetch(cm.base() + "webui/picture", {method: "POST", credentials: "same-origin", headers: {"X-Civitai-Manager": "1", "Content-Type": "application/octet-stream"}, body: blob});
         const told = await answer.json().catch(() => ({}));
-        if (!answer.ok) { throw new cm.Refusal(told.error || {message: "The server answered " + answer.status + "."}, answer.status, told.error); }
+        if (!answer.ok) { throw new cm.Refusal(told.error || {message: cm.t("The server answered {status}.", {status: String(answer.status)})}, answer.status, told.error); }
         return told;
     }
     // The result of a job of this page when it has ended; rejects with what it failed of.
