@@ -198,6 +198,7 @@ class OwnData:
         return removed
 
     def note_in_collection(self, collection_id: int, model_id: int, note: str) -> None:
+        """What is noted of a model in a collection. Raises NotFound, BadValue."""
         with self._db.writing() as db:
             _collection(db, collection_id)
             values = (text("note", note), collection_id, model_id)
@@ -262,6 +263,7 @@ class OwnData:
             bump(db, "catalog")
 
     def delete_words(self, set_id: int) -> None:
+        """Forget a set of words. Raises NotFound."""
         with self._db.writing() as db:
             model_id = _word_set(db, set_id)
             db.execute("DELETE FROM word_sets WHERE id = ?", (set_id,))
@@ -296,6 +298,7 @@ class OwnData:
             bump(db, "catalog")
 
     def delete_filters(self, name: str) -> None:
+        """Forget filters that were saved under a name."""
         with self._db.writing() as db:
             db.execute("DELETE FROM saved_filters WHERE key = ?", (key(name),))
             bump(db, "catalog")

@@ -176,8 +176,10 @@ def routes(application: Callable[[], Application]) -> list[tuple[str, str, Calla
 
 
 def endpoint(
-    application: Callable[[], Application], shape: type[Body], limit: int, act: Callable[..., Any]
+    application: Callable[[], Application], shape: type[Body], limit: int, act: Callable[..., Any], text: str = ""
 ) -> Callable[[Request], Awaitable[Response]]:
+    """A route with a JSON body of this shape. ``text``: what it is for (``docs/routes.md``), where the docstring of what is called does not."""
+
     async def endpoint(request: Request) -> Response:
         raw = await body_of(request, limit)
         if isinstance(raw, Response):
@@ -194,4 +196,5 @@ def endpoint(
 
         return await run_in_threadpool(answer, run)
 
+    endpoint.__doc__ = text
     return endpoint

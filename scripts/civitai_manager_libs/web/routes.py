@@ -70,12 +70,13 @@ class Routes:
         self.diagnose = diagnose
 
     async def jobs(self, request: Request) -> Response:
-        """GET jobs?since=SEQ&boot=ID: what changed. Memory only."""
+        """GET jobs?since=SEQ&boot=ID: the jobs that changed since then, and the catalog's revision. Memory only."""
         since, boot = number(request, "since", 0, 0, 1 << 62), request.query_params.get("boot", "")
         return answer(lambda: self.application().jobs.changes(since, boot))
 
     async def diagnostics(self, request: Request) -> Response:
-        """GET diagnostics: the loop is named here, because only what runs on it can; the rest is looked at in a worker thread."""
+        """GET diagnostics: versions, queue, server, data and settings, for a bug report, without secrets. The loop is named here, because only what
+        runs on it can; the rest is looked at in a worker thread."""
         diagnose, loop = self.diagnose, type(asyncio.get_running_loop()).__name__
         if diagnose is None:
             return failure(NotFound("There are no diagnostics here.", next_step=""))
@@ -87,7 +88,7 @@ class Routes:
         return answer(lambda: self.application().cards(wanted(request), **window))
 
     def ids(self, request: Request) -> Response:
-        """GET ids?... as ``cards``: the ids of all that match, their number and their bytes, for "select all"."""
+        """GET ids?q=&type=&base=&state=&collection=&hide=: the ids of all that match, their number and their bytes, for "select all"."""
         return answer(lambda: self.application().ids(wanted(request)))
 
     def facets(self, request: Request) -> Response:
@@ -103,7 +104,7 @@ class Routes:
         return answer(lambda: {"filters": self.application().own.filters()})
 
     def updates(self, request: Request) -> Response:
-        """GET updates?q=&offset=&limit=: models with newer versions, a page of them; POST updates/check and updates are in ``edits``."""
+        """GET updates?q=&offset=&limit=: models with newer versions, a page of them."""
         window = {"offset": number(request, "offset", 0, 0, 1 << 31), "limit": number(request, "limit", 100, 1, 500)}
         return answer(lambda: self.application().updates(request.query_params.get("q", "")[:400], **window))
 
@@ -141,7 +142,7 @@ class Routes:
         return Response(data, media_type=kind, headers=headers)
 
     def act(self, request: Request, job_id: str, verb: str) -> Response:
-        """POST jobs/ID/VERB."""
+        """POST jobs/ID/VERB: pause, resume, cancel, retry or dismiss a job."""
         reason = access.refusal(request)
         if reason:
             return refused(reason)
@@ -184,15 +185,13 @@ def assets() -> dict[str, Path]:
     return {path.name: path for path in [ROOT / "style.css", *(ROOT / "javascript").glob("*.js")] if path.is_file()}
 
 
-def add(
-    app: Any, application: Callable[[], Application], dependencies: list[Any] | None = None, diagnose: Callable[[str], Any] | None = None
-) -> None:
-    """Add every route to the host's FastAPI app. ``dependencies``: the host's login (``hosts.login.login_dependencies(app)``).
+Route = tuple[str, str, Callable[..., Any]]
 
-    ``diagnose`` makes the diagnostics from the name of the server's loop (``hosts.diagnostics.report``).
-    """
+
+def table(application: Callable[[], Application], diagnose: Callable[[str], Any] | None = None) -> list[Route]:
+    """Every route: method, path below the prefix, endpoint. ``docs/reference.py`` writes them down."""
     routes = Routes(application, diagnose)
-    table: list[tuple[str, str, Callable[..., Any]]] = [
+    found: list[Route] = [
         ("GET", "/jobs", routes.jobs),
         ("GET", "/diagnostics", routes.diagnostics),
         ("GET", "/cards", routes.cards),
@@ -220,8 +219,18 @@ def add(
         webui,
         words,
     ):  # a line each
-        table += part.routes(application)
-    for method, path, endpoint in table:
+        found += part.routes(application)
+    return found
+
+
+def add(
+    app: Any, application: Callable[[], Application], dependencies: list[Any] | None = None, diagnose: Callable[[str], Any] | None = None
+) -> None:
+    """Add every route to the host's FastAPI app. ``dependencies``: the host's login (``hosts.login.login_dependencies(app)``).
+
+    ``diagnose`` makes the diagnostics from the name of the server's loop (``hosts.diagnostics.report``).
+    """
+    for method, path, endpoint in table(application, diagnose):
         app.add_api_route(
             PREFIX + path, endpoint, methods=[method], dependencies=list(dependencies or ()), include_in_schema=False, response_model=None
         )

@@ -51,12 +51,17 @@ def routes(application: Callable[[], Application]) -> list[tuple[str, str, Calla
         body = await body_of(request, PICTURE)
         return body if isinstance(body, Response) else await run_in_threadpool(answer, lambda: {"key": application().webui.keep(body)})
 
-    fetch = endpoint(application, Picture, LIMIT, lambda app, body: {"job": app.webui.prepare(body.url, ticket=body.ticket)})
-    cards = endpoint(application, Paths, SELECTED, lambda app, body: {"cards": app.webui.cards(body.paths)})
+    fetch = endpoint(
+        application, Picture, LIMIT, lambda app, body: {"job": app.webui.prepare(body.url, ticket=body.ticket)},
+        'Fetch a picture of Civitai: the result of the job is {"key"}, by which it is sent into a tab.',
+    )  # fmt: skip
+    cards = endpoint(
+        application, Paths, SELECTED, lambda app, body: {"cards": app.webui.cards(body.paths)}, "By path, what the library knows of these files."
+    )
     return [
         ("GET", "/images/last", last),
         ("GET", "/images/last/picture", picture_of_last),
         ("POST", "/webui/picture", keep),
-        ("POST", "/webui/fetch", fetch),  # {"url", "ticket"}: a job whose result is {"key"}
-        ("POST", "/webui/cards", cards),  # {"paths"}: by path, what the library knows of these files
+        ("POST", "/webui/fetch", fetch),
+        ("POST", "/webui/cards", cards),
     ]
