@@ -161,7 +161,7 @@
                 notes.set(key, {field: field, chips: chips, node: cm.node("div", {class: "cm-in-collection"}, chips, typed("", field, (id, value) => send("collections/" + one.id + "/note", {id: id, note: value})))});
             }
             const kept = notes.get(key);
-            kept.chips.replaceChildren(chip(one.name, () => send("collections/" + one.id + "/remove", {ids: [model]}), "Take out of " + one.name));
+            kept.chips.replaceChildren(chip(one.name, () => send("collections/" + one.id + "/remove", {ids: [model]}), cm.t("Take out of {name}", {name: one.name})));
             put(kept.field, one.note || "");
             return kept.node;
         });
