@@ -205,7 +205,10 @@ class Api:
         return rows
 
     def images(self, request: Request) -> Json:
-        return self.lister.images(self.query(request), self.host(request))
+        query = self.query(request)
+        if self.demo.faults.take(API, f"{request.url.path}?{request.url.query}", names=("wrong_image",)):
+            query = Query([pair for pair in query.pairs if pair[0] != "imageId"])
+        return self.lister.images(query, self.host(request))
 
     # Small lists
 

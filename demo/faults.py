@@ -26,6 +26,7 @@ NAMES: dict[str, tuple[tuple[str, ...], str]] = {
     "forbidden": ((DOWNLOAD,), '403 {"error": "Forbidden"}'),
     "html_page": ((API,), "200 HTML instead of JSON"),
     "empty_page": ((API,), "a list without its items (a statement timed out); cursor=True: the next cursor stays, else it is gone, too"),
+    "wrong_image": ((API,), "GET /images answers with other pictures than those of the imageId that was asked for"),
     "control_characters": ((API,), "raw control characters inside the first strings of a JSON answer"),
     "key_rejected": ((API,), "no key is accepted"),
     "download_limit": ((DOWNLOAD,), "429 about unusual downloading, no Retry-After"),

@@ -21,7 +21,7 @@ CHALLENGE = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><b
 MAINTENANCE = "<!DOCTYPE html><html><body><h1>We're adjusting a few things, be back in a few minutes…</h1></body></html>"
 REGION = "Access to this service is not available in your region due to legal restrictions."
 UNEXPECTED = "An unexpected error occurred"
-BESIDE = ("key_rejected", "undefined_url")  # asked for by the endpoints themselves
+BESIDE = ("key_rejected", "undefined_url", "wrong_image")  # asked for by the endpoints themselves
 
 
 def page(text: str, status: int, **headers: str) -> Response:

@@ -9,7 +9,9 @@ import math
 import random
 from collections.abc import Callable
 
-from PIL import Image, ImageDraw, ImageFilter, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFilter
+
+from . import told
 
 Colour = tuple[int, int, int]
 Scene = tuple[Image.Image, ImageDraw.ImageDraw, random.Random, list[Colour]]
@@ -328,18 +330,15 @@ def snapped(wanted: int, native: int) -> int:
 
 
 @functools.lru_cache(maxsize=256)
-def encoded(style: str, number: int, native: tuple[int, int], width: int | None, parameters: str = "") -> tuple[bytes, str]:
-    """Bytes and content type: width None is the original (PNG with a `parameters` text when there is one, else JPEG), a number a resized JPEG."""
+def encoded(style: str, number: int, native: tuple[int, int], width: int | None, parameters: str = "", form: str = "png") -> tuple[bytes, str]:
+    """Bytes and content type: width None is the original (JPEG; with `parameters` PNG, or what `form` says, see told), a number a resized JPEG."""
     out = io.BytesIO()
     if width is None:
         image = paint(style, number, *native)
         if not parameters:
             image.save(out, "JPEG", quality=92)
             return out.getvalue(), "image/jpeg"
-        notes = PngImagePlugin.PngInfo()
-        notes.add_text("parameters", parameters)
-        image.save(out, "PNG", pnginfo=notes, compress_level=1)
-        return out.getvalue(), "image/png"
+        return told.written(image, parameters, form)
     side = snapped(width, native[0])
     paint(style, number, side, max(1, round(native[1] * side / native[0]))).save(out, "JPEG", quality=85)
     return out.getvalue(), "image/jpeg"

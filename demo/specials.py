@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from . import told
 from .build import Json, iso, make_file, make_image, make_model, make_version
 from .files import Content
 
@@ -406,6 +407,11 @@ def big_zip(at: int) -> Json:
     return simple(at, "Colour Wildcards", "Wildcards", files=[make_file(case(at).file_id, "colours.zip", kind="zip", size=90_000, type="Archive")])
 
 
+def told_in_files(at: int) -> Json:
+    """Pictures whose data are in their own files, in every form (see told.WAYS)."""
+    return simple(at, "Linen Sail Logbook", images=told.images(149_000_000 + at * 100))
+
+
 CASES: tuple[Callable[[int], Json], ...] = (
     variants_same_name, vae_beside, config_yaml, training_data_first, pickle_safe, pickle_danger, pending_scan, archive_zip, early_access,
     early_access_permanent,
@@ -414,7 +420,7 @@ CASES: tuple[Callable[[int], Json], ...] = (
     digit_username, null_stats, video_preview, only_video, broken_image, missing_image, hostile_description, big_file, medium_file, only_config,
     only_negative, no_disposition,
     real_person, deleted, many_versions, wrong_hash, adult, duplicate_bytes, original_bytes, no_files, odd_trained_words, unknown_kinds,
-    gguf_variants, unsignable, huge_text, big_zip,
+    gguf_variants, unsignable, huge_text, big_zip, told_in_files,
 )  # fmt: skip
 SPECIAL: dict[str, Case] = {make.__name__: case(at) for at, make in enumerate(CASES)}
 

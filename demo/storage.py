@@ -208,7 +208,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.send_bytes(VIDEO.read_bytes(), "video/mp4", fault)
         native = (max(16, image["width"]), max(16, image["height"]))
         width = None if wanted.get("original") == "true" else int(wanted.get("width") or 450)
-        body, kind = pictures.encoded(image["_style"], number, native, width, image["_parameters"] if width is None else "")
+        text = image["_parameters"] if width is None else ""
+        body, kind = pictures.encoded(image["_style"], number, native, width, text, image.get("_form", "png"))
         if image["_fate"] == "broken":
             body = body[: len(body) // 3] + b"\x00" * 40
         return self.send_bytes(body, kind, fault)

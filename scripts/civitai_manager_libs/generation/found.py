@@ -23,7 +23,7 @@ class Found(msgspec.Struct, kw_only=True):
         read = infotext.parse(self.infotext)
         return {
             "state": "found", "source": self.source, "infotext": self.infotext, "prompt": read.prompt, "negative": read.negative,
-            "parameters": {name: value for name, value in read.parameters.items() if infotext.PADDING.get(name) != value},
+            "parameters": {name: value for name, value in read.parameters.items() if infotext.PADDING.get(name) != value and name != infotext.MARK},
             "resources": msgspec.to_builtins(self.resources), "comfy": self.comfy,
         }  # fmt: skip
 

@@ -26,6 +26,8 @@ FEWEST = 3
 BARE_JSON = frozenset({"Hashes", "Civitai resources", "Civitai metadata"})
 PADDING = {"Civitai metadata": "{}", "Civitai resources": "[]"}
 """Parameters that say nothing: they bring a line with one or two others to ``FEWEST``."""
+MARK = "Civitai Manager"
+"""And a third, for a line with none."""
 
 _RUN = re.compile(r"([\w \-/]{2,})(:?)")
 _NAME = re.compile(r"\w[\w \-/]+")
@@ -137,6 +139,6 @@ def write(prompt: str, negative: str, parameters: Mapping[str, str]) -> str:
     if 0 < len(shown) < FEWEST or (not shown and len(list(_pairs(text.strip().split("\n")[-1]))) >= FEWEST):
         shown = {**shown, **{name: value for name, value in PADDING.items() if name not in shown}}
         if len(shown) < FEWEST:
-            shown["Civitai Manager"] = "1"
+            shown[MARK] = "1"
     line = ", ".join(f"{name}: {quote(value)}" for name, value in shown.items())
     return f"{text}\n{line}".strip()

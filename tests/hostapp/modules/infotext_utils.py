@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,13 +11,13 @@ import gradio as gr
 from PIL import Image
 
 from modules import errors, script_callbacks, shared
+from modules.infotext_reading import parse_generation_parameters
 from modules.initialize_util import js
 
 sys.modules["modules.generation_parameters_copypaste"] = sys.modules[__name__]  # the older name
 
 paste_fields: dict[str, dict[str, Any]] = {}
 registered_param_bindings: list[ParamBinding] = []
-SIZE = re.compile(r"(\d+)x(\d+)$")
 
 
 @dataclass
@@ -57,32 +56,6 @@ def add_paste_fields(tabname: str, init_img: Any, fields: list[tuple[Any, Any]] 
 
 def register_paste_params_button(params: ParamBinding) -> None:
     registered_param_bindings.append(params)
-
-
-def parse_generation_parameters(text: str) -> dict[str, str]:
-    """Prompt, negative prompt and the ``Name: value`` pairs of the last line."""
-    *lines, last = text.strip().split("\n")
-    pairs = dict(re.findall(r"\s*([\w ]+): ([^,]+)(?:,|$)", last))
-    if len(pairs) < 3:
-        lines, pairs = [*lines, last], {}
-    prompt, _, negative = "\n".join(lines).partition("Negative prompt:")
-    return {"Prompt": prompt.strip(), "Negative prompt": negative.strip(), **pairs}
-
-
-def sizes_split(found: dict[str, Any]) -> dict[str, Any]:
-    """With "Size: 512x768" as "Size-1" and "Size-2", for every value of this shape."""
-    for name, value in list(found.items()):
-        if isinstance(value, str) and (match := SIZE.match(value)):
-            del found[name]
-            found[f"{name}-1"], found[f"{name}-2"] = match.groups()
-    return found
-
-
-def with_defaults(found: dict[str, Any]) -> dict[str, Any]:
-    """What the host takes a parameter for that is not there: a picture without it was made with the default."""
-    defaults = {"Clip skip": "1", "Hires resize-1": 0, "Hires resize-2": 0, "Hires sampler": "Use same sampler", "Hires prompt": "",
-                "Hires negative prompt": "", "Mask mode": "Inpaint masked", "Masked content": "original", "Schedule type": "Automatic"}  # fmt: skip
-    return {**defaults, **found}
 
 
 def picture_with_size(picture: Any) -> tuple[Any, Any, Any]:
@@ -143,7 +116,7 @@ def connect_paste(button: Any, fields: list[Any], source: Any, settings: Any, ta
 
     def paste(text: str) -> list[Any]:
         text = text or shared.last_parameters()
-        params = with_defaults(sizes_split(parse_generation_parameters(text)))
+        params = parse_generation_parameters(text)
         script_callbacks.infotext_pasted_callback(text, params)
         return [value_for(component, key, params) for component, key in targets]
 
