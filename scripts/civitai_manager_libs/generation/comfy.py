@@ -32,6 +32,10 @@ SCHEDULERS = {
 }  # fmt: skip
 
 
+MOST_SAMPLERS = 50
+"""Samplers that are compared: a graph has one to five."""
+
+
 def read(raw: object) -> Found | None:
     """What a graph tells: an object or JSON, alone or as ``{"prompt": graph, "workflow": ...}``. None when there is no sampler in it."""
     graph = graphs.decoded(raw)
@@ -83,7 +87,7 @@ def _sampler(graph: Graph) -> Node | None:
     """The sampler that makes the picture: the first one of those that follow one another, the later ones refine."""
     samplers = [node for node in graph.nodes.values() if _is_sampler(node)]
     ends = graph.upstream(graph.outputs()) if samplers else set()
-    samplers = [node for node in samplers if node.id in ends] or samplers
+    samplers = ([node for node in samplers if node.id in ends] or samplers)[:MOST_SAMPLERS]
     if not samplers:
         return None
     ids = {node.id for node in samplers}

@@ -137,8 +137,8 @@ def write(prompt: str, negative: str, parameters: Mapping[str, str]) -> str:
         text += f"\n{NEGATIVE} {negative}"
     shown = {name: value.replace("\x00", "") for name, value in parameters.items() if is_name(name)}
     if 0 < len(shown) < FEWEST or (not shown and len(list(_pairs(text.strip().split("\n")[-1]))) >= FEWEST):
-        shown = {**shown, **{name: value for name, value in PADDING.items() if name not in shown}}
-        if len(shown) < FEWEST:
-            shown[MARK] = "1"
+        for name, value in (*PADDING.items(), (MARK, "1")):
+            if len(shown) < FEWEST:
+                shown.setdefault(name, value)
     line = ", ".join(f"{name}: {quote(value)}" for name, value in shown.items())
     return f"{text}\n{line}".strip()
