@@ -23,6 +23,7 @@ COMMANDS = frozenset({
     "register", "download", "list", "show", "jobs", "resume", "cancel", "scan", "verify", "duplicates", "import", "export", "updates",
     "stats",
     "move", "rename", "delete", "orphans", "undo", "trash", "restore",
+    "recipe", "recipes",
 })  # fmt: skip
 EPILOG = """commands (each has --help):
   register LINK...    remember models            list [QUERY]   what is in the library
@@ -35,7 +36,8 @@ EPILOG = """commands (each has --help):
   move [QUERY]        to where the template says rename FILE NAME  with what lies beside it
   delete QUERY        into the trash             orphans        small files without a model
   undo [BATCH]        take back what was done    trash, restore ID   what was deleted
-  import TOOL PATH    from another tool          export FILE    the whole library"""
+  import TOOL PATH    from another tool          export FILE    the whole library
+  recipes [QUERY]     what was kept              recipe show|export|import ...   one, as a file, from files"""
 
 
 def login(text: str) -> tuple[str, str]:

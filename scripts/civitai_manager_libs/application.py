@@ -39,6 +39,8 @@ from .actions.images.area import Images
 from .actions.interchange import describing, fetching, importing, manifest, restoring
 from .actions.interchange.page import Interchange
 from .actions.organise import carrying, plans, undoing
+from .actions.recipes import making
+from .actions.recipes.book import RecipeBook
 from .actions.services import Services
 from .actions.webui import Webui
 from .catalog.answers import Answers
@@ -51,6 +53,8 @@ from .catalog.journal import Journal
 from .catalog.kept import KeptPictures
 from .catalog.models import EVERYTHING, Models, Wanted
 from .catalog.own import OwnData
+from .catalog.recipe_search import RecipeSearch
+from .catalog.recipes import Recipes
 from .catalog.resources import Resources
 from .catalog.statistics import Statistics
 from .catalog.updates import Updates
@@ -89,6 +93,7 @@ class Application:
             Exchange(self._database), OwnData(self._database), Updates(self._database), Statistics(self._database), Journal(self._database),
             GenerationData(self._database), Resources(self._database),
             Answers(self._database), Follows(self._database),
+            Recipes(self._database), self.data_dir / "recipes",
         )  # fmt: skip
         pictures = Pictures(services, KeptPictures(self._database), partial(image_data.learn, services), partial(image_data.data_of, services))
 
@@ -115,6 +120,7 @@ class Application:
         jobs.add_kind("organise", Kind("disk", partial(carrying.run, services)))
         jobs.add_kind("undo", Kind("disk", partial(undoing.run, services)))
         jobs.add_kind("finish_moves", Kind("disk", partial(undoing.finish, services)))
+        jobs.add_kind("recipe_picture", Kind("library", partial(making.run_picture, services)))
         jobs.add_kind("test_key", Kind("library", partial(account.test_key, services)))
         jobs.add_kind("reach", Kind("library", partial(reach.run, services)))
         self._webui = Webui(services, Usage(self._database))
@@ -126,6 +132,7 @@ class Application:
         jobs.start(resume=serving and self.settings.current.resume_at_start)
         self._services, self._pictures, self._discover = services, pictures, Discover(services)
         self._interchange = Interchange(services, self.data_dir)
+        self._recipes = RecipeBook(services, RecipeSearch(self._database))
         if self._database.set_aside is not None:
             self.notices.append(
                 f"The catalog was damaged. It was set aside as {self._database.set_aside.name} and is being rebuilt from what can be read of it "
@@ -329,6 +336,13 @@ class Application:
     def own(self) -> OwnData:
         """What the person says of models: collections, word sets, saved filters."""
         return self.services.own
+
+    @property
+    def recipes(self) -> RecipeBook:
+        """All that is asked of recipes."""
+        if self._services is None:
+            raise RuntimeError("the application is not running")
+        return self._recipes
 
     def edit_models(
         self,

@@ -161,6 +161,7 @@ def add_commands(command: Command, telling: Telling) -> None:
         def tell() -> None:
             if result := view.result:
                 print(f"{result['path']}  {result['models']} models, {result['files']} files of {human_size(result['bytes'])}, which are not in it")
+                print(f"{result['recipes']} recipes; their {result['pictures']} pictures lie beside it")
 
         return telling.outcome(arguments, view, tell)
 
@@ -352,6 +353,11 @@ def _tell_import(result: dict[str, Any]) -> None:
     print(f"models: {models['new']} new, {models['known']} known, {models['local']} not on Civitai, {models['nothing']} without a model here")
     if taken:
         print("your own data: " + ", ".join(f"{count} {field.replace('_', ' ')}" for field, count in sorted(taken.items())))
+    if counts.get("recipes"):
+        print(f"recipes: {result['new_recipes']} new, {result['known_recipes']} known")
+        for one in result["recipes"]:
+            if one["picture"] == "lost":
+                print(f"lost        the picture of the recipe {one['name']} is not there", file=sys.stderr)
     for one in result["collections"]:
         print(f"collection {one['name']}: {one['added']} added{' (new)' if one['new'] else ''}")
     if missing := result.get("missing"):
@@ -370,7 +376,7 @@ def _tell_import(result: dict[str, Any]) -> None:
         print(f"dangling    {one['id']} in the collection {one['collection']} is not registered", file=sys.stderr)
     for one in result["notes"]:
         print(f"note: {one['note']}{' (' + one['where'] + ')' if one['where'] else ''}", file=sys.stderr)
-    told = (("recipes", "recipes were found and left"), ("deleted", "models were registered there once"), ("cached_only", "are cached only"))
+    told = (("deleted", "models were registered there once"), ("cached_only", "are cached only"))
     for name, words in told:
         if counts.get(name):
             print(f"note: {counts[name]} {words}", file=sys.stderr)

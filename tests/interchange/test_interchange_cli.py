@@ -37,7 +37,7 @@ def test_import_a_tools_folder(tmp_path: Path) -> None:
     folder = shapes.shortcut(tmp_path / "sc")
     dry = run(tmp_path, NOWHERE, "import", "civitai-shortcut", str(folder), "--dry-run")
     assert dry.returncode == 1 and "This is what would be done." in dry.stdout and "8 new" in dry.stdout
-    assert "unreadable" in dry.stderr and "is cut off" in dry.stderr and "424242" in dry.stderr and "4 recipes" in dry.stderr
+    assert "unreadable" in dry.stderr and "is cut off" in dry.stderr and "424242" in dry.stderr and "recipes: 4 new" in dry.stdout
     assert json.loads(run(tmp_path, NOWHERE, "list", "--json").stdout) == []
     real = json.loads(run(tmp_path, NOWHERE, "import", "civitai-shortcut", str(folder), "--json").stdout)
     assert real["models"]["new"] == 8 and real["dry_run"] is False and len(real["items"]) > 8

@@ -230,12 +230,12 @@ def test_damaged_entries_cost_only_themselves(offline: Any, tmp_path: Path) -> N
     }  # fmt: skip
     (tmp_path / "x.json").write_text(json.dumps(raw))
     report = done(offline, offline.import_library(str(tmp_path / "x.json")))
-    assert len(report["unreadable"]) == 7 and len(report["dangling"]) == 3
+    assert len(report["unreadable"]) == 8 and len(report["dangling"]) == 3
     (number,) = offline.services.models.ids()
     assert offline.services.exchange.own([number])[number] == Own(note="kept", tags=["ok"], ignored=[7])
     assert {one["field"] for one in report["conflicts"]} == {"rating", "level", "weight", "follow"}
     assert [one.members for one in offline.services.exchange.collections()] == [[Member(number)]]
-    assert any("1 recipes were left" in one["note"] for one in report["notes"])
+    assert report["recipes"] == [] and any(one["path"] == "recipe 1" for one in report["unreadable"])
     assert offline.services.files.all()[0].state == "missing"
 
 

@@ -80,6 +80,7 @@ def _from_catalog(services: Services, context: Context, damaged: Path) -> int:
             _known_picture(services, model_id, saved.thumbnail_url, chosen=saved.thumbnail_chosen)
         count += len(entries)
         context.update(done=count, text=entries[-1][0].name if entries else None)
+    _recipes(services, context, damaged)
     rest = salvage.rest(damaged)
     for collection in rest.collections:
         for member in collection.members:
@@ -88,6 +89,15 @@ def _from_catalog(services: Services, context: Context, damaged: Path) -> int:
     services.exchange.give_filters(rest.filters)
     services.files.restore_journal(rest.journal)
     return count
+
+
+def _recipes(services: Services, context: Context, damaged: Path) -> None:
+    """Recipes with their history; their pictures are files of ours, which are still there."""
+    for kept in salvage.recipes(damaged):
+        context.check()
+        if kept.recipe.uid and services.recipes.with_uid(kept.recipe.uid) is not None:
+            continue  # a resumed rebuilding
+        services.recipes.give_history(services.recipes.make(kept.recipe, deleted=kept.deleted), kept.history)
 
 
 def _records(services: Services, context: Context, damaged: Path) -> dict[int, int]:

@@ -13,6 +13,7 @@ from ..catalog.generation import GenerationData
 from ..catalog.journal import Journal
 from ..catalog.models import Models
 from ..catalog.own import OwnData
+from ..catalog.recipes import Recipes
 from ..catalog.resources import Resources
 from ..catalog.statistics import Statistics
 from ..catalog.updates import Updates
@@ -40,6 +41,8 @@ class Services:
     resources: Resources
     answers: Answers
     follows: Follows
+    recipes: Recipes
+    recipe_folder: Path
 
     @property
     def settings(self) -> Settings:

@@ -172,7 +172,8 @@ def mention(one: Mention) -> Mention:
 def _tame(one: Mention) -> Mention:
     number = {name: value if 0 <= (value := getattr(one, name)) < 1 << 53 else 0 for name in ("version_id", "model_id", "id")}
     weight = one.weight if one.weight is not None and math.isfinite(one.weight) and abs(one.weight) <= 100 else None
-    return msgspec.structs.replace(one, name=plain(one.name).strip()[:500] or "?", weight=weight, **number)
+    named = number["version_id"] or number["model_id"] or hash_of(one.hash)
+    return msgspec.structs.replace(one, name=plain(one.name).strip()[:500] or ("" if named else "?"), weight=weight, **number)
 
 
 def hash_of(raw: str) -> str:

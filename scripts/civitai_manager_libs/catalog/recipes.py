@@ -129,9 +129,9 @@ class Recipes:
         values = {name: getattr(earlier, name) for name in FIELDS}
         return self._alter(recipe_id, lambda before: msgspec.structs.replace(before, **values), "")
 
-    def add(self, recipe_id: int, alter: Callable[[Recipe], Recipe]) -> list[str]:
-        """What ``alter`` makes of it, within one transaction: for importers. Raises NotFound, BadValue."""
-        return self._alter(recipe_id, alter, "")
+    def add(self, recipe_id: int, alter: Callable[[Recipe], Recipe], sitting: str = "") -> list[str]:
+        """What ``alter`` makes of it, within one transaction. Raises NotFound, BadValue, and what ``alter`` raises."""
+        return self._alter(recipe_id, alter, sitting)
 
     def _alter(self, recipe_id: int, alter: Callable[[Recipe], Recipe], sitting: str) -> list[str]:
         with self._db.writing() as db:

@@ -20,6 +20,7 @@ from .exchange import Collection, Member, Own, WordSet
 from .files import LocalFile
 from .models import OWN
 from .own import checked
+from .recipe import Mention, Recipe, usable
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,14 @@ class Saved(NamedTuple):
     thumbnail_url: str
     thumbnail_chosen: bool
     own: Own
+
+
+class SavedRecipe(NamedTuple):
+    """A recipe from the damaged file. ``deleted``: since when it was in the trash, or 0; ``history``: at, what, state; oldest first."""
+
+    recipe: Recipe
+    deleted: float
+    history: list[tuple[float, list[str], Recipe]]
 
 
 class Rest(NamedTuple):
@@ -94,6 +103,61 @@ def rest(path: Path) -> Rest:
         filters = {str(row["name"]): decoded(row["filters"], None) for row in _rows(connection, "SELECT name, filters FROM saved_filters")}
         journal = [dict(row) for row in _rows(connection, "SELECT * FROM journal ORDER BY id")]
     return Rest(list(collections.values()), {name: told for name, told in filters.items() if isinstance(told, dict)}, journal)
+
+
+def recipes(path: Path) -> Iterator[SavedRecipe]:
+    """Each recipe that is still readable, with as much of it as is. Never raises for the damage."""
+    with _opened(path) as connection:
+        for number in _values(connection, "SELECT id FROM recipes", "SELECT recipe_id FROM recipe_history"):
+            row = next(_rows(connection, "SELECT * FROM recipes WHERE id = ?", number), None)
+            columns = dict(row) if row else {}
+            history = list(_states(connection, number))
+            recipe = _recipe(_whole(connection, number, columns)) if columns else history[-1][2] if history else None
+            if recipe is not None:
+                deleted = columns.get("deleted")
+                yield SavedRecipe(recipe, deleted if isinstance(deleted, float) else 0.0, history)
+
+
+def _whole(connection: sqlite3.Connection, number: Any, columns: dict[str, Any]) -> dict[str, Any]:
+    parameters = _rows(connection, "SELECT name, value FROM recipe_parameters WHERE recipe_id = ? ORDER BY position, key", number)
+    models = _rows(connection, "SELECT * FROM recipe_models WHERE recipe_id = ? ORDER BY position, id", number)
+    tags = _rows(connection, "SELECT tag FROM recipe_tags WHERE recipe_id = ? ORDER BY key", number)
+    return {
+        **{name: columns[name] for name in Recipe.__struct_fields__ if columns.get(name) is not None},
+        "parameters": {str(one["name"]): str(one["value"]) for one in parameters}, "tags": [str(one["tag"]) for one in tags],
+        "models": [told for one in models if (told := _mention(dict(one)))], "favourite": columns.get("favourite") == 1,
+        "source": decoded(str(columns.get("source") or ""), {}),
+    }  # fmt: skip
+
+
+def _mention(row: dict[str, Any]) -> dict[str, Any] | None:
+    told = {name: row[name] for name in Mention.__struct_fields__ if name != "id" and row.get(name) is not None}
+    try:
+        msgspec.convert(told, Mention)
+    except msgspec.ValidationError:
+        return None
+    return told
+
+
+def _states(connection: sqlite3.Connection, number: Any) -> Iterator[tuple[float, list[str], Recipe]]:
+    for one in _rows(connection, "SELECT at, what, state FROM recipe_history WHERE recipe_id = ? ORDER BY id", number):
+        state, what = _recipe(decoded(one["state"], None)), decoded(one["what"], [])
+        if state is not None and isinstance(one["at"], float):
+            yield one["at"], [str(name) for name in what] if isinstance(what, list) else [], state
+
+
+def _recipe(told: Any) -> Recipe | None:
+    """A field that makes no sense is left out; None when there is nothing to keep."""
+    if not isinstance(told, dict):
+        return None
+    good: dict[str, Any] = {}
+    for name, value in told.items():
+        with contextlib.suppress(msgspec.ValidationError):
+            msgspec.convert({name: value}, Recipe)
+            good[name] = value
+    recipe = usable(msgspec.convert(good, Recipe))
+    recipe.models = [msgspec.structs.replace(one, id=0) for one in recipe.models]
+    return recipe if recipe.name or recipe.prompt or recipe.note else None
 
 
 def _own(connection: sqlite3.Connection, model_id: int, columns: dict[str, Any]) -> Own:

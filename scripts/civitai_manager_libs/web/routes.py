@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from ..catalog.models import Wanted
 from ..errors import NotFound, UsageError
-from . import access, discover, edits, gallery, images, interchange, organise, webui, words
+from . import access, discover, edits, gallery, images, interchange, organise, recipes, webui, words
 from .replies import LIMIT, answer, body_of, failure, number, refused
 
 if TYPE_CHECKING:
@@ -216,6 +216,7 @@ def table(application: Callable[[], Application], diagnose: Callable[[str], Any]
         images,
         interchange,
         organise,
+        recipes,
         webui,
         words,
     ):  # a line each

@@ -10,12 +10,15 @@ from typing import Any
 import msgspec
 
 from ...catalog.exchange import Own, WordSet
+from ...catalog.recipe import Recipe
 from ...disk import local_models
 from ...disk.sidecars import api_info, civbrowser, civitai_info, claim, cm_info, finding, lora_manager, webui_json
 from ...disk.sidecars.claim import Claim
-from ...disk.sidecars.reading import Unreadable
+from ...disk.sidecars.reading import Unreadable, load
 from ...reporter import Patience
-from .taking import Found, Taking
+from ..recipes import documents
+from ..recipes import taking as recipes
+from .taking import PICTURE, Found, Taking
 
 Reader = Callable[[Path], Claim]
 
@@ -40,6 +43,8 @@ TOOLS: dict[str, tuple[str, ...]] = {
     "all": tuple(READERS),
 }
 ONLY_BESIDE_MODELS = (".json", ".txt")
+RECIPE = ".recipe.json"
+"""Lora Manager's recipes, each with its picture beside it."""
 
 
 def plan(tool: str, root: Path, patience: Patience) -> Iterator[dict[str, Any]]:
@@ -50,13 +55,53 @@ def plan(tool: str, root: Path, patience: Patience) -> Iterator[dict[str, Any]]:
             yield {"refused": {"path": one.path, "reason": one.reason}}
         elif set(one.sidecars) != {".txt"}:  # by itself it may be anything
             yield {"group": msgspec.to_builtins(one)}
+    if ".metadata.json" in TOOLS[tool]:
+        for path in finding.ending(root, RECIPE, patience.check):
+            yield {"recipe_file": str(path)}
 
 
 def take(taking: Taking, item: Mapping[str, Any]) -> dict[str, Any]:
     if "refused" in item:
         return {"unreadable": [item["refused"]]}
+    if "recipe_file" in item:
+        return _recipe(taking, Path(item["recipe_file"]))
     group = msgspec.convert(item["group"], finding.Group)
     return taking.take(found(group))
+
+
+def _recipe(taking: Taking, path: Path) -> dict[str, Any]:
+    """A recipe of Lora Manager's. Its picture lies beside it, whatever path was noted on whichever machine."""
+    try:
+        told = load(path)
+    except Unreadable as exc:
+        return {"unreadable": [{"path": str(path), "reason": str(exc)}]}
+    recipe = documents.of_lora_manager(told, path.name)
+    stem = path.name[: -len(RECIPE)]
+    named = Path(claim.text(told.get("file_path")).replace("\\", "/")).name
+    names = [one for one in dict.fromkeys([named, *(stem + ending for ending in (".webp", ".png", ".jpg", ".jpeg"))]) if one]
+    picture = next((beside for name in names if (beside := path.with_name(name)).is_file()), None)
+    data, state = b"", "none" if picture else "lost"
+    try:
+        if picture is not None and picture.stat().st_size <= PICTURE:
+            data, state = picture.read_bytes(), "there"
+    except OSError:
+        state = "lost"
+    recipe = _completed(recipe, data)
+    taken = recipes.take(taking.services, recipe, data, dry_run=taking.dry_run)
+    said = {name: taken[name] for name in ("name", "what", "prompt")}
+    return {"recipe": {**said, "picture": state}, "where": str(path), "name": recipe.name, "conflicts": taken["conflicts"], "notes": taken["notes"]}
+
+
+def _completed(recipe: Recipe, picture: bytes) -> Recipe:
+    """A recipe without any text has the one that is in its picture."""
+    if recipe.prompt or recipe.negative or recipe.parameters or not picture:
+        return recipe
+    try:
+        told = documents.read(picture, "")[0].recipe
+    except Unreadable:
+        return recipe
+    models = recipe.models or told.models
+    return msgspec.structs.replace(recipe, prompt=told.prompt, negative=told.negative, parameters=told.parameters, models=models)
 
 
 def found(group: finding.Group) -> Found:

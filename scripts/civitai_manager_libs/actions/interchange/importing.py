@@ -92,7 +92,8 @@ def _outcome(state: str, params: Any, result: Any) -> dict[str, Any]:
         return result if isinstance(result, dict) else {}
     told = result if isinstance(result, dict) else {}
     group = params.get("group") or {}
-    where = f"{group['folder']}/{group['stem']}" if group else str(params.get("model") or params.get("collection") or "")
+    named = next((str(params[name]) for name in ("model", "collection", "recipe", "recipe_file") if params.get(name)), "")
+    where = f"{group['folder']}/{group['stem']}" if group else named
     return {"unreadable": [{"path": where, "reason": told.get("message", "failed")}]}
 
 
@@ -100,6 +101,7 @@ def summary(outcomes: Iterable[dict[str, Any]], notes: list[str], shown: int) ->
     """Counts, and lists of at most ``shown`` entries, whose whole lengths are in ``counts``."""
     models = {"new": 0, "known": 0, "local": 0, "nothing": 0}
     taken: dict[str, int] = {}
+    recipes = {"new": 0, "known": 0, "deleted": 0}
     files = 0
     names: list[dict[str, Any]] = []
     collections: list[dict[str, Any]] = []
@@ -121,11 +123,16 @@ def summary(outcomes: Iterable[dict[str, Any]], notes: list[str], shown: int) ->
         lists["notes"] += [{"where": where, "note": note} for note in one.get("notes", [])]
         for key in ("unreadable", "dangling"):
             lists[key] += one.get(key, [])
-        for key in ("recipes", "deleted", "cached_only"):
+        if "recipe" in one:
+            lists["recipes"].append(one["recipe"])
+            recipes[one["recipe"]["what"]] += 1
+        for key in ("deleted", "cached_only"):
             lists[key] += one.get("told", {}).get(key, [])
     counts = {name: len(entries) for name, entries in lists.items()}
     cut = {name: entries[:shown] for name, entries in lists.items()}
-    return {"models": models, "files": files, "taken": taken, "new": names[:shown], "collections": collections[:shown], "counts": counts, **cut}
+    kept = {"new_recipes": recipes["new"], "known_recipes": recipes["known"] + recipes["deleted"]}
+    shown_names = {"new": names[:shown], "collections": collections[:shown]}
+    return {"models": models, **kept, "files": files, "taken": taken, **shown_names, "counts": counts, **cut}
 
 
 def complete(services: Services, model_ids: list[int], context: Context) -> list[str]:

@@ -1,10 +1,11 @@
 """The manifest: the whole library as one JSON document, from which another machine can rebuild it.
 
     {"format": "civitai-manager-library", "version": 1, "exported": TIME, "program": VERSION,
-     "models": [...], "collections": [...], "saved_filters": {...}, "recipes": []}
+     "models": [...], "collections": [...], "saved_filters": {...}, "recipes": [...]}
 
 A model is named by its ``key``: ``civitai:ID``, or ``sha256:HASH`` (else ``file:KIND/PATH``) for a file that Civitai does not know. Files are named
-by the kind of their folder and the path below it. Only what is set is written. An older program ignores what it does not know.
+by the kind of their folder and the path below it. Only what is set is written. An older program ignores what it does not know. Recipes are
+``catalog.recipe.Recipe``; their pictures are files in a folder beside the document (``NAME.pictures`` for ``NAME.json``), named as they say.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ import msgspec
 
 from ... import __version__
 from ...catalog.exchange import Own
+from ...catalog.recipe import Recipe
 from ...disk import atomic
+from ...disk.sidecars.reading import Unreadable
 from ...errors import FileExists, NotWritable, UsageError
 from ...jobs.context import Context
+from ..recipes import documents
+from ..recipes import pictures as kept_pictures
 from ..services import Services
 from .places import Places
 
@@ -99,7 +104,7 @@ class Document(msgspec.Struct):
     models: list[msgspec.Raw] = []
     collections: list[msgspec.Raw] = []
     saved_filters: dict[str, Any] = {}
-    recipes: list[Any] = []
+    recipes: list[msgspec.Raw] = []
 
 
 # -- export
@@ -153,16 +158,41 @@ def run_export(services: Services, context: Context) -> dict[str, Any]:
         collections = [one for one in collections if one.members]
     head = {"format": FORMAT, "version": VERSION, "exported": _now(), "program": __version__}
     filters = exchange.filters() if only is None else {}
+    recipes, pictures = _recipes(services, context, path) if only is None else ([], 0)
     parts = [
         json.dumps(head)[:-1].encode(),
         b', "models": [\n' + b",\n".join(lines) + b"\n]",
         b', "collections": [\n' + b",\n".join(msgspec.json.encode(one) for one in collections) + b"\n]",
         b', "saved_filters": ' + json.dumps(filters, ensure_ascii=False, sort_keys=True).encode("utf-8", "replace"),
-        b', "recipes": []}\n',
+        b', "recipes": [\n' + b",\n".join(recipes) + b"\n]}\n",
     ]
     context.check()
     atomic.write(path, b"".join(parts))
-    return {"path": str(path), "models": len(lines), "files": files, "bytes": size, "collections": len(collections)}
+    told = {"path": str(path), "models": len(lines), "files": files, "bytes": size, "collections": len(collections)}
+    return {**told, "recipes": len(recipes), "pictures": pictures}
+
+
+def pictures_of(path: Path) -> Path:
+    """The folder beside a manifest with the pictures of its recipes."""
+    return path.with_name(f"{path.stem}.pictures")
+
+
+def _recipes(services: Services, context: Context, path: Path) -> tuple[list[bytes], int]:
+    """Each recipe that is not in the trash, and how many pictures lie beside. Names are made of contents, so one that is there is the same."""
+    lines, copied = [], 0
+    for number in services.recipes.all():
+        context.check()
+        recipe = services.recipes.get(number).recipe
+        recipe.models = [msgspec.structs.replace(one, id=0) for one in recipe.models]
+        data = kept_pictures.read(services, recipe.picture) if recipe.picture else None
+        if data is not None:
+            target = pictures_of(path) / recipe.picture
+            if not target.is_file() or target.stat().st_size != len(data):
+                atomic.write(target, data)
+            copied += 1
+        lines.append(msgspec.json.encode(recipe))
+        context.update(text=f"recipe {recipe.name}")
+    return lines, copied
 
 
 def _now() -> str:
@@ -220,7 +250,7 @@ class Manifest(msgspec.Struct):
     collections: list[Collection]
     saved_filters: dict[str, Any]
     unreadable: list[dict[str, str]]
-    recipes: int
+    recipes: list[Recipe]
 
 
 def read(path: Path, digest: str) -> Manifest:
@@ -245,7 +275,20 @@ def read(path: Path, digest: str) -> Manifest:
     models = _each(document.models, Model, "model", unreadable)
     unique = list({model.key: model for model in reversed(models)}.values())[::-1]
     collections = _each(document.collections, Collection, "collection", unreadable)
-    return Manifest(digest, unique, collections, document.saved_filters, unreadable, len(document.recipes))
+    return Manifest(digest, unique, collections, document.saved_filters, unreadable, _recipes_of(document, unreadable))
+
+
+def _recipes_of(document: Document, unreadable: list[dict[str, str]]) -> list[Recipe]:
+    found = []
+    for place, raw in enumerate(document.recipes):
+        try:
+            told = msgspec.json.decode(raw)
+            made = documents.recipe_from(told)
+            made.picture = str(told.get("picture") or "")
+            found.append(made)
+        except (Unreadable, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            unreadable.append({"path": f"recipe {place + 1}", "reason": str(exc)[:200]})
+    return found
 
 
 def _each(raw: list[msgspec.Raw], kind: Any, what: str, unreadable: list[dict[str, str]]) -> list[Any]:

@@ -18,10 +18,12 @@ from ...catalog.files import LocalFile
 from ...civitai import payloads
 from ...disk import hashing
 from ...disk.walk import lines, signed, walk
-from ...errors import BadAnswer, NotFound, UsageError
+from ...errors import BadAnswer, BadValue, NotFound, UsageError
 from ...jobs.context import Context
 from ...jobs.store import Item
 from .. import register, scan, thumbnails
+from ..recipes import pictures as kept_pictures
+from ..recipes import taking as recipe_taking
 from ..services import Services
 from . import importing, manifest
 from .manifest import File, Manifest, Model
@@ -57,13 +59,14 @@ def run(services: Services, context: Context) -> dict[str, Any]:
     context.remember(digest=digest)
     document = manifest.read(path, digest)
     starts = [{"from": start} for start in range(0, len(document.models), AT_A_TIME)]
-    items = context.plan([*starts, {"collections": True}])
+    recipes = [{"recipes": start} for start in range(0, len(document.recipes), AT_A_TIME)]
+    items = context.plan([*starts, *recipes, {"collections": True}])
     restoring = _Restoring(services, context, document, dry_run=dry_run)
     context.update(done=0, total=len(document.models))
     for item in items:
         if item.state == "queued":
             context.check()
-            context.item_done(item, restoring.collections(items) if "collections" in item.params else restoring.chunk(item.params["from"]))
+            context.item_done(item, restoring.part(item, items))
         context.update(done=min(len(document.models), int(item.params.get("from", len(document.models))) + AT_A_TIME))
     return _report(services, context, document, items)
 
@@ -73,8 +76,6 @@ def _report(services: Services, context: Context, document: Manifest, items: lis
     outcomes = [one for item in items for one in (item.result or {}).get("outcomes", [])]
     missing = [one for item in items for one in (item.result or {}).get("missing", [])]
     notes = [note for item in items for note in (item.result or {}).get("notes", [])]
-    if document.recipes:
-        notes.append(f"{document.recipes} recipes were left: this version of the program keeps none yet.")
     last = items[-1].result or {}
     result = {"path": context.params["path"], "dry_run": dry_run, **importing.summary(outcomes, notes, SHOWN)}
     unreadable = [*document.unreadable, *result["unreadable"]]
@@ -103,6 +104,33 @@ class _Restoring:
         self._by_size: dict[int, list[Path]] | None = None
         self._hashes: dict[Path, str] = {}
         self._pretending = -(1 << 40)
+
+    def part(self, item: Item, items: list[Item]) -> dict[str, Any]:
+        """What an item stands for."""
+        if "recipes" in item.params:
+            return self.recipes(item.params["recipes"])
+        return self.collections(items) if "collections" in item.params else self.chunk(item.params["from"])
+
+    def recipes(self, start: int) -> dict[str, Any]:
+        """Some recipes with their pictures, which lie beside the manifest."""
+        outcomes, lost = [], 0
+        folder = manifest.pictures_of(Path(self.context.params["path"]))
+        for one in self.document.recipes[start : start + AT_A_TIME]:
+            self.context.check()
+            data = b""
+            if one.picture:
+                try:
+                    data = (folder / kept_pictures.safe(one.picture)).read_bytes()
+                except (OSError, BadValue):
+                    lost += 1
+            recipe = msgspec.structs.replace(one, picture="", width=0, height=0)
+            taken = recipe_taking.take(self.services, recipe, data, dry_run=self.dry_run)
+            state = "none" if not one.picture else "there" if data else "lost"
+            told = {name: taken[name] for name in ("name", "what", "prompt")}
+            outcomes.append({"recipe": {**told, "picture": state}, "name": one.name, "conflicts": taken["conflicts"]})
+            outcomes[-1]["notes"] = taken["notes"]
+        notes = [f"{lost} pictures of recipes do not lie beside the manifest, in {folder.name}."] if lost else []
+        return {"outcomes": outcomes, "notes": notes}
 
     def chunk(self, start: int) -> dict[str, Any]:
         """Register, put back, and look for the files of some models."""

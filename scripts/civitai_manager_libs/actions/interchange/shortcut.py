@@ -14,7 +14,9 @@ from ...disk.sidecars.claim import Claim
 from ...disk.sidecars.reading import Unreadable, load
 from ...errors import UsageError
 from ...reporter import Patience
-from .taking import Found, Taking
+from ..recipes import documents
+from ..recipes import taking as recipes
+from .taking import PICTURE, Found, Taking
 
 REGISTRY = "CivitaiShortCut.json"
 CLASSES = "CivitaiShortCutClassification.json"
@@ -38,7 +40,7 @@ def folder_of(path: Path) -> Path:
 
 
 def plan(path: Path, patience: Patience) -> Iterator[dict[str, Any]]:
-    """Models first, then the collections that they are in, then what is only told."""
+    """Models first, then the collections that they are in, the recipes, and what is only told."""
     folder = folder_of(path)
     refused: list[dict[str, str]] = []
     registry = _read(folder / REGISTRY, refused)
@@ -63,7 +65,11 @@ def plan(path: Path, patience: Patience) -> Iterator[dict[str, Any]]:
         note = claim.text(claim.obj(value).get("info"))
         coming = [number for number in ids if number in entries]
         yield {"collection": name, "note": "" if note == "None" else note, "ids": ids, "coming": coming, "lost": lost, "folder": str(folder)}
-    told: dict[str, Any] = {"recipes": _recipes(folder, refused), "deleted": _deleted(folder, set(entries), refused)}
+    for name, value in (_read(folder / RECIPES, refused) or {}).items():
+        patience.check()
+        named = {str(one): {"name": claim.text(entries.get(one, {}).get("name"))} for one in _ids(value)}
+        yield {"recipe": name, "entry": value, "registry": named, "folder": str(folder)}
+    told: dict[str, Any] = {"deleted": _deleted(folder, set(entries), refused)}
     told["cached_only"] = sorted(set(cached) - set(entries))
     yield {"told": told, "folder": str(folder)}
     for one in refused:
@@ -75,6 +81,8 @@ def take(taking: Taking, item: Mapping[str, Any]) -> dict[str, Any]:
         return {"unreadable": [item["refused"]]}
     if "told" in item:
         return {"told": item["told"]}
+    if "recipe" in item:
+        return _recipe(taking, item)
     if "collection" in item:
         wanted = Collection(item["collection"], item["note"], [Member(number) for number in item["ids"]])
         given = taking.services.exchange.give_collection(wanted, dry_run=taking.dry_run, coming=set(item["coming"]))
@@ -160,15 +168,26 @@ def _time(raw: object) -> str:
         return ""
 
 
-def _recipes(folder: Path, refused: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """Their names, whether their picture is there, and what is missing."""
-    found = []
-    for name, raw in (_read(folder / RECIPES, refused) or {}).items():
-        recipe = claim.obj(raw)
-        picture = Path(claim.text(recipe.get("image")).replace("\\", "/")).name
-        state = "none" if not picture else "there" if (folder / RECIPE_PICTURES / picture).is_file() else "lost"
-        found.append({"name": name, "picture": state, "prompt": bool(claim.text(claim.obj(recipe.get("generate")).get("prompt")))})
-    return found
+def _ids(recipe: Any) -> list[int]:
+    return [one for raw in claim.items(claim.obj(recipe).get("shortcuts")) if (one := claim.number_id(raw)) is not None]
+
+
+def _recipe(taking: Taking, item: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe with its picture, which it may have lost (a renamed one has; the file may be deleted)."""
+    registry = {int(number): entry for number, entry in item["registry"].items()}
+    recipe, _, picture = documents.of_shortcut(item["recipe"], item["entry"], registry)
+    path = Path(item["folder"]) / RECIPE_PICTURES / picture
+    data, state = b"", "none"
+    if picture:
+        try:
+            data = path.read_bytes() if path.stat().st_size <= PICTURE else b""
+            state = "there"
+        except OSError:
+            state = "lost"
+    taken = recipes.take(taking.services, recipe, data, dry_run=taking.dry_run)
+    told = {name: taken[name] for name in ("name", "what", "prompt")}
+    where = str(Path(item["folder"]) / RECIPES)
+    return {"recipe": {**told, "picture": state}, "where": where, "name": recipe.name, "conflicts": taken["conflicts"], "notes": taken["notes"]}
 
 
 def _deleted(folder: Path, registered: set[int], refused: list[dict[str, str]]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -62,6 +62,21 @@ def groups(root: Path, suffixes: tuple[str, ...], only_beside_models: tuple[str,
                 yield Refused(child.path, f"cannot be read ({exc.strerror})")
         yield from _of_folder(folder, [child.name for child in names], suffixes, only_beside_models)
         waiting.extend(Path(child.path) for child in reversed(below))
+
+
+def ending(root: Path, suffix: str, check: Callable[[], None]) -> Iterator[Path]:
+    """The files below ``root`` whose names end so, folder by folder, by name. What cannot be opened is passed over: ``groups`` tells it."""
+    seen: set[tuple[int, int]] = set()
+    waiting = [Path(root).absolute()]
+    while waiting:
+        check()
+        try:
+            found = [child for child in children(waiting.pop(), seen) if not child.name.startswith(".") and _is_text(child.name)]
+            below = [Path(child.path) for child in found if child.is_dir()]
+        except OSError:
+            continue
+        yield from (Path(child.path) for child in found if child.name.lower().endswith(suffix) and not child.is_dir())
+        waiting.extend(reversed(below))
 
 
 def _of_folder(folder: Path, names: list[str], suffixes: tuple[str, ...], only_beside_models: tuple[str, ...]) -> Iterator[Group]:
