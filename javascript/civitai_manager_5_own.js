@@ -1,4 +1,4 @@
-// What a person says of the chosen model, the files of it that are here, and the one thing to do now: update it, or use it. Drawn by us, saved at once.
+// What a person says of the chosen model, and the files of it that are here. Drawn by us, saved at once.
 // A refresh never overwrites what is being typed: a field with the cursor in it, or with something unsaved, is left alone.
 (function () {
     "use strict";
@@ -19,6 +19,7 @@
     // ``id``: of the model that was shown when something was typed; the answer may come when another one is.
     const edit = (id, values, tags) => send("models/edit", Object.assign({ids: [id], set: values || {}, ticket: cm.ticket()}, tags));
 
+<<<<<<< HEAD
     // -- the one thing to do now
     const act = cm.node("div", {class: "cm-now"});
     cm.use = cm.node("div", {class: "cm-use"}, act);
@@ -55,6 +56,8 @@
         act.replaceChildren(button, told);
     }
 
+=======
+>>>>>>> fe94f48 (Use the chosen model in the WebUI: name, weight and words into its prompts, checkpoints into its list; our part on its cards and beside its prompts)
     // -- marks
     const heart = cm.node("button", {type: "button", class: "cm-action cm-favourite", "aria-pressed": "false", onclick: () => { mark(!pressed()); edit(model, {favourite: pressed()}); }},
         cm.svg("svg", {viewBox: "0 0 24 24", class: "cm-svg", "aria-hidden": "true"}, cm.svg("path", {d: "M12 3l2.8 5.8 6.2.9-4.5 4.4 1.1 6.3L12 17.4l-5.6 3 1.1-6.3L3 9.7l6.2-.9z"})), cm.node("span", {}, "Favourite"));
@@ -134,7 +137,7 @@
     const free = (field) => document.activeElement !== field && !unsaved.has(field);
     const put = (field, value) => { if (free(field) && field.value !== String(value)) { field.value = String(value); } };
     function draw() {
-        drawAct();
+        cm.drawUse(view);
         mark(view.favourite);
         put(rating, view.rating || 0);
         if (view.own_level !== null && ![...level.options].some((one) => one.value === String(view.own_level))) { level.append(cm.node("option", {value: view.own_level}, cm.t("Level {level}", {level: view.own_level}))); }
@@ -183,7 +186,7 @@
     async function read() {
         const id = cm.chosenModel();
         if (!id) { return; }
-        if (id !== model) { saveAll(); model = id; view = null; body.hidden = true; act.replaceChildren(); cm.text(said, ""); newCollection.hidden = true; }
+        if (id !== model) { saveAll(); model = id; view = null; body.hidden = true; cm.drawUse(null); cm.text(said, ""); newCollection.hidden = true; }
         const mine = (number += 1);
         try {
             const answer = await cm.get("models/" + id);

@@ -119,6 +119,13 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         ),
     ] = False
 
+    host_cards: Annotated[
+        bool, about("On the WebUI's own extra networks cards: open in this tab, add trigger words, show the note and the base model, on hover.")
+    ] = True
+    host_prompt_button: Annotated[
+        bool, about("Beside the WebUI's prompts: a button that tells which models a prompt names are here, and fetches those that are not.")
+    ] = True
+
     language: Annotated[
         str,
         about(

@@ -13,6 +13,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ KEPT = 24  # pictures on their way; the oldest goes first
 LARGEST = 64 * 1024 * 1024  # bytes of one
 WAITING = 200  # generated pictures that are not looked at yet; what comes beyond is not counted as use
 PAUSE = 2.0  # seconds between two looks: a batch of pictures is one change of the library
+MOST_CARDS = 5000
 HEX = frozenset("0123456789abcdef")
 
 
@@ -186,9 +188,9 @@ class Webui:
 
     # -- the host's cards
 
-    def cards(self, paths: list[str]) -> dict[str, Any]:
-        """What the library knows of files that the host shows, by their paths: see ``catalog.usage.Usage.cards``."""
-        return self._usage.cards(paths[:2000])
+    def cards(self, wanted: Sequence[tuple[str, str, str]]) -> list[dict[str, Any] | None]:
+        """What the library knows of files that the host shows: see ``catalog.usage.Usage.cards``."""
+        return self._usage.cards(wanted[:MOST_CARDS])
 
 
 def prepare(webui: Webui, context: Context) -> dict[str, Any]:

@@ -12,6 +12,11 @@ from .database import Database, bump
 FRESH = 60.0  # seconds within which another use is not worth a change of the library
 KINDS = {"lora": ("lora", "lycoris"), "lycoris": ("lora", "lycoris"), "checkpoint": ("checkpoint", "unet")}
 
+CARD = (
+    "SELECT f.model_id AS model, f.version_id AS version, m.name, m.note, v.name AS version_name, v.base_model "
+    "FROM local_files f JOIN models m ON m.id = f.model_id LEFT JOIN versions v ON v.id = f.version_id"
+)
+
 
 class Usage:
     def __init__(self, database: Database) -> None:
@@ -36,19 +41,17 @@ class Usage:
             if changed:
                 bump(db, "catalog")
 
-    def cards(self, paths: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """By path of a file: model, version, name, version_name, base_model, note, words (the person's first set, else []), negative, weight."""
-        found: dict[str, dict[str, Any]] = {}
+    def cards(self, wanted: Iterable[tuple[str, str, str]]) -> list[dict[str, Any] | None]:
+        """For each of (path, kind, name without extension), in their order: model, version, name, version_name, base_model, note; None for what is
+        not here. The path says it; where there is none, a name that only one model has."""
+        found: list[dict[str, Any] | None] = []
         with self._db.reading() as db:
-            for path in paths:
-                row = db.execute(
-                    "SELECT f.model_id AS model, f.version_id AS version, m.name, m.note, m.negative, m.weight, m.own_level, m.level, "
-                    "v.name AS version_name, v.base_model FROM local_files f JOIN models m ON m.id = f.model_id "
-                    "LEFT JOIN versions v ON v.id = f.version_id WHERE f.path = ? AND f.state = 'here'",
-                    (path,),
-                ).fetchone()
-                if row is not None:
-                    found[path] = {**dict(row), "sets": _sets(db, row["model"])}
+            for path, kind, name in wanted:
+                row = db.execute(f"{CARD} WHERE f.path = ? AND f.state = 'here'", (path,)).fetchone() if path else None
+                if row is None and not path and name:
+                    ids = _by_name(db, kind, name)
+                    row = db.execute(f"{CARD} WHERE f.model_id = ? AND f.state = 'here'", (ids[0],)).fetchone() if ids else None
+                found.append(dict(row) if row is not None else None)
         return found
 
 
@@ -72,8 +75,3 @@ def _by_name(db: sqlite3.Connection, kind: str, name: str) -> list[int]:
     kinds = KINDS.get(kind, (kind,)) if kind else ()
     fitting = {int(row["model_id"]) for row in rows if PurePath(row["path"]).stem == name and (not kinds or row["kind"] in kinds)}
     return list(fitting) if len(fitting) == 1 else []
-
-
-def _sets(db: sqlite3.Connection, model_id: int) -> list[dict[str, Any]]:
-    rows = db.execute("SELECT name, words, version_id FROM word_sets WHERE model_id = ? ORDER BY position, id", (model_id,)).fetchall()
-    return [dict(row) for row in rows]

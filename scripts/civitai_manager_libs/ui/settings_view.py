@@ -29,6 +29,7 @@ GROUPS = {
     "Pictures": ("keep_examples", "examples_limit"),
     "Interchange": ("write_browser_plus", "write_lora_manager", "write_stability_matrix", "write_civbrowser"),
     "Page": ("language",),
+    "WebUI": ("host_cards", "host_prompt_button"),
     "Connection": ("proxy", "http_timeout", "download_timeout", "http_retry_delay", "repair_host_queue", "native_progress"),
 }
 TITLES = {"write_browser_plus": "Browser+ and Neo", "write_lora_manager": "Lora Manager", "write_stability_matrix": "StabilityMatrix",
@@ -38,6 +39,7 @@ TITLES = {"write_browser_plus": "Browser+ and Neo", "write_lora_manager": "Lora 
           "scan_folders": "Further model folders", "scan_exclude": "Left out of scans", "hash_threads": "Threads for hashing",
           "own_trash": "Our own trash", "after_update": "Old file after an update",
           "keep_examples": "Keep example pictures", "examples_limit": "Room for kept pictures (MB)",
+          "host_cards": "On the WebUI's cards", "host_prompt_button": "Resources beside the prompt",
           "repair_host_queue": "Repair the WebUI's queue", "models_dir": "Models folder"}  # fmt: skip
 
 

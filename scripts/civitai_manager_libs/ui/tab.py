@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import gradio as gr
 
-from ..settings import SECRETS
+from ..settings import SECRETS, Settings
 from . import compat, handlers, host_bridge, native, render
 from .native import NOT_NATIVE, Queueing
 from .panel import Panel
@@ -90,6 +90,12 @@ def loader() -> str:
     return LOADER.replace("NAMES", json.dumps(stamped))
 
 
+def switched_on(settings: Settings, in_host: bool) -> str:
+    """For the page's scripts: what of ours may stand in the host's own pages."""
+    names = [name for name in ("host_cards", "host_prompt_button") if in_host and getattr(settings, name)]
+    return render.tag("span", "", data_cm_switches=" ".join(names))
+
+
 def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIVE, sending: host_bridge.Sending | None = None) -> gr.Blocks:
     """The tab's Blocks; nothing is asked of the application before a page opens. Its outermost element has the id ``civitai_manager``.
 
@@ -102,12 +108,13 @@ def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIV
             return compat.keep(2)
         return gr.update(value=""), render.job(application().register(text or "", ticket=ticket or ""), "")
 
-    def told() -> str:
-        return render.notices(application().notices)
+    def told() -> tuple[str, str]:
+        return render.notices(application().notices), switched_on(application().settings.current, bool(sending))
 
     page = compat.blocks(TITLE)
     with page, gr.Column(elem_id=ELEMENT):
         notices = compat.html("", "cm_notices")
+        switches = compat.html("", "cm_switches")
         ticket = gr.Textbox(elem_id="cm_ticket", label="ticket", show_label=False, container=False)
         with gr.Row(elem_id="cm_bar"):
             links = gr.Textbox(
@@ -135,6 +142,6 @@ def build(application: Callable[[], Application], queueing: Queueing = NOT_NATIV
             pressed = bind(press, start, links, [links, started], action="register", ticket=ticket)
             native.show_bar(bind, pressed, started, ticket, lambda: application().jobs, queueing)
         host_bridge.build(application, sending, bind)
-        bind(page.load, told, None, notices, action="show the notices", on_error="keep")
+        bind(page.load, told, None, [notices, switches], action="show the notices", on_error="keep")
         compat.run_on_load(page, loader())
     return page

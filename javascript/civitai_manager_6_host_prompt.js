@@ -1,0 +1,121 @@
+// Beside the WebUI's prompts: a button that shows which models the prompt and the fields name, whether they are here, and fetches what is not. Afterwards
+// the names in the prompt can be made equal to the files that are here.
+(function () {
+    "use strict";
+    const cm = (window.civitaiManager = window.civitaiManager || {});
+    if (cm.resources) { return; }
+
+    const STATES = {here: ["check", "Here"], other_version: ["warning", "Another version is here"], civitai: ["away", "On Civitai"], unknown: ["absent", "Not known on Civitai"]};
+    const KINDS = {checkpoint: "Checkpoint", lora: "LoRA", embedding: "Embedding", vae: "VAE", hypernetwork: "Hypernetwork", upscaler: "Upscaler", other: "Other"};
+    let tab = "txt2img";
+    let infotext = "";
+    let found = [];
+    let number = 0;
+    let waits = "";             // what is being done
+    let risky = [];             // what is fetched only when its creator is trusted
+
+    const list = cm.node("ul", {class: "cm-resources"});
+    const said = cm.node("p", {class: "cm-quiet", role: "status"});
+    const action = (text, run, extra) => cm.node("button", Object.assign({type: "button", class: "cm-action", onclick: run}, extra || {}), text);
+    const fetchAll = action("", () => fetchThem(missing(), false), {class: "cm-action cm-primary"});
+    const trust = action("I trust their creators: fetch them, too", () => fetchThem(risky, true));
+    const rename = action("Make names match the files", renamed);
+    const dialog = cm.node("dialog", {class: "cm-outside cm-resources-box", "aria-labelledby": "cm_resources_title"},
+        cm.node("h3", {id: "cm_resources_title"}, "Models that this prompt names"), list, said,
+        cm.node("div", {class: "cm-card-row"}, fetchAll, trust, rename, action("Close", () => dialog.close())));
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) { dialog.close(); } });
+    dialog.addEventListener("keydown", (event) => event.stopPropagation());
+    dialog.addEventListener("close", () => { number += 1; });
+
+    const missing = () => found.filter((one) => one.state === "civitai");
+    const plain = (one) => ({kind: one.kind, name: one.name, weight: one.weight, hash: one.hash, version_id: one.version_id, model_id: one.model_id});
+    function row(one) {
+        const [icon, state] = STATES[one.state] || STATES.unknown;
+        const name = one.title || one.name;
+        const facts = [KINDS[one.kind] || one.kind, one.version_name, typeof one.weight === "number" ? "× " + one.weight : ""].filter(Boolean).join(" · ");
+        const open = one.model_id && one.file ? action(name, () => { dialog.close(); cm.openTab(); cm.choose(one.model_id, one.version_id); }, {class: "cm-link", translate: "no", title: "Open in the manager"})
+            : one.url ? cm.node("a", {href: one.url, target: "_blank", rel: "noopener noreferrer", translate: "no"}, name) : cm.node("span", {translate: "no"}, name);
+        return cm.node("li", {"data-state": one.state}, cm.icon(icon), cm.node("span", {class: "cm-resource-name"}, open, cm.node("span", {class: "cm-quiet"}, facts)), cm.node("span", {class: "cm-resource-state"}, state));
+    }
+    function draw(text) {
+        list.replaceChildren(...found.map(row));
+        const lacking = missing();
+        fetchAll.hidden = !lacking.length || Boolean(waits);
+        cm.text(fetchAll, cm.t("Fetch what is missing ({count})", {count: lacking.length}));
+        trust.hidden = !risky.length || Boolean(waits);
+        rename.hidden = !found.some((one) => one.file) || Boolean(waits);
+        cm.text(said, waits || text || "");
+    }
+    async function doing(words, run) {
+        const mine = number;
+        waits = words;
+        draw();
+        let text = "";
+        try { text = (await run(() => mine === number)) || ""; } catch (error) { text = cm.sent(error); }
+        if (mine === number) { waits = ""; draw(text); }
+    }
+    const resolve = (text) => doing("Looking for the models…", async (current) => {
+        const answer = await cm.post("resources/resolve", {infotext: infotext, ticket: cm.ticket()});
+        if (!current()) { return ""; }
+        found = answer.resources || [];
+        if (answer.job) {
+            waits = "Civitai is asked about the rest…";
+            draw();
+            const later = await cm.jobResult(answer.job);
+            if (current()) { found = later.resources || found; }
+        }
+        return text || (found.length ? "" : "The prompt and the fields name no model.");
+    });
+    const fetchThem = (wanted, confirmed) => doing("Looking for the files on Civitai…", async (current) => {
+        const answer = await cm.post("resources/fetch", {mentions: wanted.map(plain), confirmed: confirmed, ticket: cm.ticket()});
+        cm.hurry();
+        const result = await cm.jobResult(answer.job);
+        const notes = (result.skipped || []).map((one) => one.name + ": " + one.message);
+        risky = (result.skipped || []).filter((one) => one.code === "needs_confirmation" && one.mention).map((one) => one.mention);
+        if (current()) { waits = cm.t("Downloads are running: {count}", {count: (result.started || []).length}); draw(); }
+        for (const job of result.started || []) { await cm.jobResult(job).catch((error) => notes.push(cm.sent(error))); }
+        if (current()) {
+            const again = await cm.post("resources/resolve", {infotext: infotext, mentions: null, ticket: cm.ticket()});
+            found = again.job ? (await cm.jobResult(again.job)).resources || found : again.resources || found;
+        }
+        return notes.join(" · ");
+    });
+    function renamed() {
+        return doing("Comparing the names…", async () => {
+            const now = await cm.host.read(tab);
+            const answer = await cm.post("resources/rename", {infotext: now.infotext});
+            if (!(answer.changed || []).length) { return "The names match the files already."; }
+            await cm.host.send(tab, {infotext: answer.infotext, parts: ["prompt", "negative"]});
+            return answer.changed.map((one) => one.from + " → " + one.to).join(" · ");
+        });
+    }
+    cm.resources = {
+        open: async function (target) {
+            tab = target;
+            number += 1;
+            [found, risky, waits] = [[], [], ""];
+            if (!dialog.isConnected) { document.body.append(dialog); }
+            draw("");
+            if (!dialog.open) { dialog.showModal(); }
+            try { infotext = (await cm.host.read(tab)).infotext; } catch (error) { draw(cm.sent(error)); return; }
+            await resolve("");
+        },
+    };
+
+    // The button stands with the WebUI's own tools; a row that is drawn anew gets it again.
+    function place() {
+        const on = cm.switched("host_prompt_button");
+        for (const target of ["txt2img", "img2img"]) {
+            const row = cm.app().querySelector("#" + target + "_tools");
+            const known = document.getElementById("cm_resources_" + target);
+            if (known && !on) { known.remove(); }
+            if (!row || !on || known) { continue; }
+            const like = row.querySelector("button");
+            const button = cm.node("button", {type: "button", id: "cm_resources_" + target, class: (like ? like.className : "") + " cm-outside cm-tool", title: "Resolve resources: which models of this prompt are here", "aria-label": "Resolve resources", onclick: () => cm.resources.open(target)}, cm.icon("box"));
+            (like && like.parentElement !== row ? like.parentElement : row).append(button);
+        }
+    }
+    cm.on("polled", place);
+    cm.on("view", place);
+    place();
+})();
