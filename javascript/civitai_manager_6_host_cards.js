@@ -22,7 +22,7 @@
     const said = cm.node("span", {class: "cm-card-said", role: "status"});
     const open = cm.node("button", {type: "button", class: "cm-card-button", onclick: () => act((found) => { cm.openTab(); cm.choose(found.model, found.version || 0); hide(); })}, "Open in the manager");
     const words = cm.node("button", {type: "button", class: "cm-card-button", onclick: () => act(addWords)}, "Add trigger words");
-    const overlay = cm.node("div", {class: "cm-outside cm-host-card", role: "group", "aria-label": "Civitai Manager", hidden: true}, told, cm.node("div", {class: "cm-card-row"}, open, words), said);
+    const overlay = cm.node("div", {id: "cm_host_card", class: "cm-host-card", role: "group", "aria-label": "Civitai Manager", hidden: true}, told, cm.node("div", {class: "cm-card-row"}, open, words), said);
     let timer = null;
     const hide = () => { current = null; clearTimeout(timer); overlay.hidden = true; };
     const soon = (card) => { hide(); current = card; timer = setTimeout(() => show(card), PAUSE); };

@@ -20,7 +20,7 @@
     const fetchAll = action("", () => fetchThem(missing(), false), {class: "cm-action cm-primary"});
     const trust = action("I trust their creators: fetch them, too", () => fetchThem(risky, true));
     const rename = action("Make names match the files", renamed);
-    const dialog = cm.node("dialog", {class: "cm-outside cm-resources-box", "aria-labelledby": "cm_resources_title"},
+    const dialog = cm.node("dialog", {id: "cm_resources_box", class: "cm-resources-box", "aria-labelledby": "cm_resources_title"},
         cm.node("h3", {id: "cm_resources_title"}, "Models that this prompt names"), list, said,
         cm.node("div", {class: "cm-card-row"}, fetchAll, trust, rename, action("Close", () => dialog.close())));
     dialog.addEventListener("click", (event) => { if (event.target === dialog) { dialog.close(); } });
@@ -33,9 +33,16 @@
         const [icon, state] = STATES[one.state] || STATES.unknown;
         const name = one.title || one.name;
         const facts = [KINDS[one.kind] || one.kind, one.version_name, typeof one.weight === "number" ? "× " + one.weight : ""].filter(Boolean).join(" · ");
-        const open = one.model_id && one.file ? action(name, () => { dialog.close(); cm.openTab(); cm.choose(one.model_id, one.version_id); }, {class: "cm-link", translate: "no", title: "Open in the manager"})
+        const open = one.file ? action(name, () => openFile(one), {class: "cm-link", translate: "no", title: "Open in the manager"})
             : one.url ? cm.node("a", {href: one.url, target: "_blank", rel: "noopener noreferrer", translate: "no"}, name) : cm.node("span", {translate: "no"}, name);
         return cm.node("li", {"data-state": one.state}, cm.icon(icon), cm.node("span", {class: "cm-resource-name"}, open, cm.node("span", {class: "cm-quiet"}, facts)), cm.node("span", {class: "cm-resource-state"}, state));
+    }
+    // A file that is only here has a number in the library and none on Civitai.
+    async function openFile(one) {
+        try {
+            const [known] = one.model_id ? [{model: one.model_id, version: one.version_id}] : (await cm.post("webui/cards", {cards: [[one.file.path, "", ""]]})).cards;
+            if (known) { dialog.close(); cm.openTab(); cm.choose(known.model, known.version || 0); }
+        } catch (error) { draw(cm.sent(error)); }
     }
     function draw(text) {
         list.replaceChildren(...found.map(row));
@@ -111,7 +118,7 @@
             if (known && !on) { known.remove(); }
             if (!row || !on || known) { continue; }
             const like = row.querySelector("button");
-            const button = cm.node("button", {type: "button", id: "cm_resources_" + target, class: (like ? like.className : "") + " cm-outside cm-tool", title: "Resolve resources: which models of this prompt are here", "aria-label": "Resolve resources", onclick: () => cm.resources.open(target)}, cm.icon("box"));
+            const button = cm.node("button", {type: "button", id: "cm_resources_" + target, class: (like ? like.className : "") + " cm-tool", title: "Resolve resources: which models of this prompt are here", "aria-label": "Resolve resources", onclick: () => cm.resources.open(target)}, cm.icon("box"));
             (like && like.parentElement !== row ? like.parentElement : row).append(button);
         }
     }

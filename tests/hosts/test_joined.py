@@ -166,7 +166,7 @@ def test_a_send_on_a_broken_line_arrives_when_it_is_back(app: Webui, browser: Br
         page = opened(browser, line.url)
         watch = steps.Watch(page)
         line.down()
-        page.evaluate("text => { window.sent = window.civitaiManager.host.send('txt2img', {infotext: text}).then(() => true, (e) => e.message); }", TEXT)
+        page.evaluate("text => { window.sent = window.civitaiManager.host.send('txt2img', {infotext: text}).then(() => true, String); }", TEXT)
         page.wait_for_timeout(2500)
         assert value(page, "txt2img_prompt") == ""
         line.up()
@@ -191,3 +191,20 @@ def test_a_host_without_infotext_utils_loses_only_the_sending(tmp_path: Path, de
         assert value(page, "txt2img_prompt") == "<lora:moss:1>"
         assert page.evaluate("window.civitaiManager.host.read('txt2img')")["parameters"]["Steps"] == "20"
         assert "Traceback" not in app.log()
+
+
+def test_beside_the_prompt_stands_what_it_names(app: Webui, browser: Browser) -> None:
+    page = opened(browser, app.url)
+    open_tab(page, "txt2img")
+    page.fill("#txt2img_prompt textarea", "a wood, <lora:moss:0.5>, <lora:nowhere-to-be-found:1>")
+    page.click("#cm_resources_txt2img")
+    box = page.locator(".cm-resources-box")
+    box.locator("li[data-state=here]", has_text="moss").wait_for()
+    assert "0.5" in box.locator("li", has_text="moss").first.text_content()
+    box.locator("li[data-state=unknown]", has_text="nowhere-to-be-found").wait_for(timeout=30_000)
+    page.keyboard.press("Escape")
+    box.wait_for(state="hidden")
+    page.click("#cm_resources_txt2img")
+    box.locator("li", has_text="moss").get_by_role("button").click()
+    page.wait_for_selector("#civitai_manager.cm-panel-open:not(.cm-choosing)", timeout=15_000)
+    assert "moss" in steps.text(page, "#cm_head")
