@@ -73,7 +73,9 @@
         cm.text(told, cm.t("Chosen in the WebUI: {name}", {name: name}));
     }
 
-    const action = (text, run, extra) => cm.node("button", Object.assign({type: "button", class: "cm-action", onclick: run}, extra || {}), text);
+    // A title that is data keeps the button from being translated, but not its own words.
+    const action = (text, run, extra) => cm.node("button", Object.assign({type: "button", class: "cm-action", onclick: run, translate: extra && extra.title ? "no" : null}, extra || {}),
+        extra && extra.title ? cm.node("span", {translate: "yes"}, text) : text);
     function buttons(file, told, primary) {
         const look = (first) => ({class: "cm-action" + (first && primary ? " cm-primary" : "")});
         if (sort(file) === "checkpoint") {

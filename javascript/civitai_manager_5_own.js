@@ -19,45 +19,6 @@
     // ``id``: of the model that was shown when something was typed; the answer may come when another one is.
     const edit = (id, values, tags) => send("models/edit", Object.assign({ids: [id], set: values || {}, ticket: cm.ticket()}, tags));
 
-<<<<<<< HEAD
-    // -- the one thing to do now
-    const act = cm.node("div", {class: "cm-now"});
-    cm.use = cm.node("div", {class: "cm-use"}, act);
-    const stem = (path) => path.split(/[\\/]/).pop().replace(/\.[^.]+$/, "");
-    function words() {
-        const set = view.word_sets[0];
-        const version = view.versions.find((one) => one.here) || view.versions[0];
-        return set ? set.words : version ? (version.trained_words || []).join(", ") : "";
-    }
-    // What goes into a prompt; "" for what is not used by a prompt, such as a checkpoint.
-    function prompt() {
-        const file = view.files.find((one) => one.state === "here" && !["truncated", "wrong"].includes(one.health));
-        if (!file) { return ""; }
-        const weight = view.weight === null ? 1 : view.weight;
-        const kind = file.kind || "";
-        const type = (view.type || "").toLowerCase();
-        if (kind === "embedding" || type === "textualinversion") { return stem(file.path); }
-        const tag = kind === "hypernetwork" || type === "hypernetwork" ? "hypernet" : ["lora", "lycoris"].includes(kind) || ["lora", "locon", "dora"].includes(type) ? "lora" : "";
-        return tag ? ["<" + tag + ":" + stem(file.path) + ":" + weight + ">", words()].filter(Boolean).join(", ") : "";
-    }
-    function drawAct() {
-        if (view.newer === 1) {
-            const button = cm.node("button", {type: "button", class: "cm-action cm-primary", "data-cm-now": "update", onclick: () => cm.updateModels(button, [view.id], false)}, "Update");
-            act.replaceChildren(button, cm.node("span", {class: "cm-quiet"}, "A newer version is on Civitai."));
-            return;
-        }
-        const text = prompt();
-        if (!text) { act.replaceChildren(); return; }
-        const button = cm.node("button", {type: "button", class: "cm-action cm-primary", "data-cm-now": "use", title: text, translate: "no", onclick: async () => {
-            const done = await cm.copyText(text);
-            cm.text(told, done ? cm.t("Copied: {text}", {text: text}) : cm.t("This browser does not allow copying: {text}", {text: text}));
-        }}, cm.node("span", {translate: "yes"}, "Copy for the prompt"));
-        const told = cm.node("span", {class: "cm-quiet", role: "status", translate: "no"}, text);
-        act.replaceChildren(button, told);
-    }
-
-=======
->>>>>>> fe94f48 (Use the chosen model in the WebUI: name, weight and words into its prompts, checkpoints into its list; our part on its cards and beside its prompts)
     // -- marks
     const heart = cm.node("button", {type: "button", class: "cm-action cm-favourite", "aria-pressed": "false", onclick: () => { mark(!pressed()); edit(model, {favourite: pressed()}); }},
         cm.svg("svg", {viewBox: "0 0 24 24", class: "cm-svg", "aria-hidden": "true"}, cm.svg("path", {d: "M12 3l2.8 5.8 6.2.9-4.5 4.4 1.1 6.3L12 17.4l-5.6 3 1.1-6.3L3 9.7l6.2-.9z"})), cm.node("span", {}, "Favourite"));

@@ -33,7 +33,7 @@
         const [icon, state] = STATES[one.state] || STATES.unknown;
         const name = one.title || one.name;
         const facts = [KINDS[one.kind] || one.kind, one.version_name, typeof one.weight === "number" ? "× " + one.weight : ""].filter(Boolean).join(" · ");
-        const open = one.file ? action(name, () => openFile(one), {class: "cm-link", translate: "no", title: "Open in the manager"})
+        const open = one.file ? action(name, () => openFile(one), {class: "cm-link", translate: "no"})
             : one.url ? cm.node("a", {href: one.url, target: "_blank", rel: "noopener noreferrer", translate: "no"}, name) : cm.node("span", {translate: "no"}, name);
         return cm.node("li", {"data-state": one.state}, cm.icon(icon), cm.node("span", {class: "cm-resource-name"}, open, cm.node("span", {class: "cm-quiet"}, facts)), cm.node("span", {class: "cm-resource-state"}, state));
     }

@@ -53,27 +53,18 @@ def routes(application: Callable[[], Application]) -> list[tuple[str, str, Calla
         body = await body_of(request, PICTURE)
         return body if isinstance(body, Response) else await run_in_threadpool(answer, lambda: {"key": application().webui.keep(body)})
 
-<<<<<<< HEAD
     fetch = endpoint(
         application, Picture, LIMIT, lambda app, body: {"job": app.webui.prepare(body.url, ticket=body.ticket)},
         'Fetch a picture of Civitai: the result of the job is {"key"}, by which it is sent into a tab.',
     )  # fmt: skip
     cards = endpoint(
-        application, Paths, SELECTED, lambda app, body: {"cards": app.webui.cards(body.paths)}, "By path, what the library knows of these files."
-    )
-=======
-    fetch = endpoint(application, Picture, LIMIT, lambda app, body: {"job": app.webui.prepare(body.url, ticket=body.ticket)})
-    cards = endpoint(application, Cards, SELECTED, lambda app, body: {"cards": app.webui.cards(body.cards)})
->>>>>>> fe94f48 (Use the chosen model in the WebUI: name, weight and words into its prompts, checkpoints into its list; our part on its cards and beside its prompts)
+        application, Cards, SELECTED, lambda app, body: {"cards": app.webui.cards(body.cards)},
+        "What the library knows of files that the host shows, in their order; null for others.",
+    )  # fmt: skip
     return [
         ("GET", "/images/last", last),
         ("GET", "/images/last/picture", picture_of_last),
         ("POST", "/webui/picture", keep),
-<<<<<<< HEAD
         ("POST", "/webui/fetch", fetch),
         ("POST", "/webui/cards", cards),
-=======
-        ("POST", "/webui/fetch", fetch),  # {"url", "ticket"}: a job whose result is {"key"}
-        ("POST", "/webui/cards", cards),  # what the library knows of files that the host shows
->>>>>>> fe94f48 (Use the chosen model in the WebUI: name, weight and words into its prompts, checkpoints into its list; our part on its cards and beside its prompts)
     ]
