@@ -20,7 +20,7 @@ for folder in (ROOT, ROOT / "scripts"):
 from civitai_manager_libs.hosts.event_loop import LOOPS  # noqa: E402
 
 COMMANDS = frozenset({
-    "register", "download", "list", "show", "jobs", "resume", "cancel", "scan", "verify", "duplicates", "import", "export", "updates",
+    "register", "download", "list", "show", "jobs", "resume", "cancel", "search", "scan", "verify", "duplicates", "import", "export", "updates",
     "stats",
     "move", "rename", "delete", "orphans", "undo", "trash", "restore",
     "recipe", "recipes",
@@ -29,7 +29,8 @@ EPILOG = """commands (each has --help):
   register LINK...    remember models            list [QUERY]   what is in the library
   download LINK       fetch a verified file      show LINK      one model
   jobs                what runs, what failed     resume [ID]    go on with it
-  cancel ID           stop it                    doctor         versions, server, is Civitai reachable
+  search WORDS...     what Civitai has           cancel ID      stop it
+  doctor              versions, server, is Civitai reachable
   scan [FOLDER...]    what is on the disk        verify [QUERY] read files whole
   duplicates          files that are there twice stats          sizes, free space, what is not well
   updates [QUERY]     newer versions; --apply    fetches them

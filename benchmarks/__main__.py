@@ -1,4 +1,4 @@
-"""``python -m benchmarks [startup] [register] [download] [memory] [scan] [search]``: the figures that the project promises, one row each.
+"""``python -m benchmarks [startup] [register] [download] [memory] [scan] [search] [browse]``: the figures that the project promises, one row each.
 
 The demo Civitai runs in a process of its own, so that its work is not counted as ours. Needs an environment with gradio (``./start.sh`` makes
 one) and, for ``download``, ``curl``.
@@ -268,7 +268,13 @@ def search(folder: Path) -> list[tuple[str, str, str]]:
     return measure(application, folder)
 
 
-MEASUREMENTS = {"startup": startup, "register": register, "download": download, "memory": memory, "scan": scan, "search": search}
+def browse(folder: Path) -> list[tuple[str, str, str]]:
+    from .browsing import measure
+
+    return measure(folder / "browse")
+
+
+MEASUREMENTS = {"startup": startup, "register": register, "download": download, "memory": memory, "scan": scan, "search": search, "browse": browse}
 
 
 def main() -> None:

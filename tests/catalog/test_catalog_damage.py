@@ -16,6 +16,7 @@ from civitai_manager_libs.application import Application
 from civitai_manager_libs.catalog.database import MIGRATIONS, Database
 from civitai_manager_libs.catalog.files import LocalFile
 from civitai_manager_libs.catalog.models import Wanted
+from civitai_manager_libs.civitai.searching import Search
 from civitai_manager_libs.errors import CivitaiManagerError, NotWritable
 from disk.mounts import run_on_mount
 from support import ROOT, done, make_application, sha256, until
@@ -166,6 +167,7 @@ def furnish_with_words(application: Application) -> dict[str, Any]:
     own.note_in_collection(one, FIRST[2], "the second")
     own.move_collections([two], before=one)
     own.save_filters("Meine", {"q": "#öl", "hide": 4})
+    application.discover.follow(Search(creator="oakandink"), "Ölbilder")
     with application._database.writing() as db:
         columns = db.execute("PRAGMA table_info(journal)").fetchall()
         moved = {column["name"]: 12 if column["type"] in ("INTEGER", "REAL") else "done" for column in columns}
@@ -187,7 +189,8 @@ def told(application: Application, local: int) -> dict[str, Any]:
     files = [[(one["path"], one["sha256"], one["state"], one["kind"]) for one in (view or {})["files"]] for view in views]
     return {
         "views": [{name: (view or {})[name] for name in names} for view in views], "sets": sets, "collections": collections, "notes": notes,
-        "files": files, "filters": application.own.filters(), "journal": journal, "picture": application.thumbnail(local),
+        "files": files, "filters": application.own.filters(), "follows": [(one["name"], one["search"]) for one in application.discover.follows()],
+        "journal": journal, "picture": application.thumbnail(local),
         "local": application.ids(Wanted(state="local"))["ids"], "missing": application.ids(Wanted(state="missing"))["ids"],
     }  # fmt: skip
 
@@ -243,6 +246,7 @@ def test_one_spoiled_table_costs_only_itself(furnished: tuple[Path, dict[str, st
         if table != "collections":
             assert [one[0] for one in told(application, FIRST[1])["collections"]] == ["Zwei", "Ölbilder"]
         assert application.own.filters() == before["filters"]
+        assert [(one["name"], one["search"]) for one in application.discover.follows()] == before["follows"] != []
     finally:
         application.close()
     check_untouched(files)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 from civitai_manager_libs import errors
-from civitai_manager_libs.civitai import payloads
+from civitai_manager_libs.civitai import payloads, searching
 from civitai_manager_libs.civitai.client import Client
 from civitai_manager_libs.civitai.refusals import denial
+from civitai_manager_libs.civitai.searching import Search
 from civitai_manager_libs.civitai.transport import Transport
 from civitai_manager_libs.settings import Settings
 
@@ -230,3 +231,40 @@ def test_null_entries_of_the_batch_look_up() -> None:
         (only,) = Client(transport(peer.url)).versions_by_hashes(["a" * 64])
         assert isinstance(only.value, payloads.Version) and (only.value.id, only.value.model_id) == (5, 6)
         assert peer.requests[0].body == b'["' + b"A" * 64 + b'"]'
+
+
+def test_a_search_by_cursor_never_asks_the_host_that_an_answer_names() -> None:
+    """``nextPage`` may name any host, and an item may be none; the cursor is all that is taken of it."""
+    bodies = [
+        {"items": [{"id": 1, "name": "one"}, None, {"name": "no id"}], "metadata": {"nextPage": "https://evil.example/api?token=x&cursor=7%7C8%7C9"}},
+        {"items": [], "metadata": {"nextCursor": 30, "nextPage": "https://evil.example/"}},
+        {"items": [{"id": 2}], "metadata": {"nextCursor": "30"}},
+    ]  # fmt: skip
+    with Peer(*(Answer(200, body) for body in bodies)) as peer:
+        ours = Client(transport(peer.url))
+        first = ours.search(Search(text="x"))
+        assert ([one.value.id for one in first.items], first.following, first.seen) == ([1], "7|8|9", 3)
+        second = ours.search(Search(text="x"), first.following)
+        assert (second.items, second.following) == ([], "30"), "an empty page with a next one"
+        assert ours.search(Search(text="x"), second.following).following == "", "a page that leads to itself is the last"
+        assert "cursor=7%7C8%7C9" in peer.requests[1].path and "token" not in peer.requests[1].path
+
+
+@pytest.mark.parametrize(("fault", "options"), [("error", {"status": 503}), ("rate_limit", {"retry_after": 1}), ("close", {"after": 30})])
+def test_a_search_passes_over_what_passes(demo: DemoServer, fault: str, options: dict[str, int]) -> None:
+    demo.fault(fault, times=1, **options)
+    assert client(demo).search(Search(sort="Newest")).items
+
+
+def test_only_what_was_asked_for_is_let_through() -> None:
+    def made(**told: object) -> payloads.Model:
+        version = {"id": 5, "baseModel": "Pony", "publishedAt": (NOW - datetime.timedelta(days=20)).isoformat()}
+        return payloads.model({"id": 1, "type": "LORA", "creator": {"username": "Ann"}, "tags": ["Cat"], "modelVersions": [version], **told})
+
+    fits = searching.fits
+    assert fits(made(), Search(text="x", creator="ann", tag="cat", types=("LORA",), bases=("Pony",), period="Month"), NOW)
+    for other in ({"creator": "bob"}, {"tag": "dog"}, {"types": ("VAE",)}, {"bases": ("SDXL 1.0",)}, {"period": "Week"}):
+        assert not fits(made(), Search(text="x", **other), NOW), other  # type: ignore[arg-type]
+    gated = made(modelVersions=[{"id": 5, "paidAccess": {"permanent": True}}])
+    assert fits(gated, Search(), NOW) and not fits(gated, Search(early=False), NOW)
+    assert fits(made(modelVersions=[]), Search(early=False), NOW)

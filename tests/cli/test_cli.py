@@ -404,3 +404,18 @@ def test_notices_go_to_standard_error(terminal: Terminal, tmp_path: Path) -> Non
 def test_help(terminal: Terminal, words: list[str]) -> None:
     done = terminal.run(*words, plain=True)
     assert done.returncode == 0 and "usage" in done.stdout and done.stderr == ""
+
+
+def test_searching_civitai(terminal: Terminal, demo: Any) -> None:
+    found = terminal.json("search", "--type", "LORA", "--type", "LoCon", "--sort", "Newest", "--limit", "5")["items"]
+    assert 0 < len(found) <= 5 and {one["type"] for one in found} <= {"LORA", "LoCon"}
+    assert all(one["mark"] is None for one in found) and terminal.json("list") == []
+    named = terminal.json("search", f"https://civitai.com/models/{OTTER.model_id}")["items"]
+    assert [one["name"] for one in named] == ["Feather Otter"]
+    terminal.json("register", str(OTTER.model_id))
+    done = terminal.run("search", "feather", "otter")
+    assert done.returncode == 0 and re.search(rf"{OTTER.model_id} +registered +Feather Otter · ", done.stdout) and done.stderr == ""
+    assert "nothing that matches" in terminal.run("search", "no-such-thing-at-all").stdout
+    assert terminal.run("search", "--sort", "Best").returncode == 2
+    done = terminal.run("search", "--creator", "nobody_of_that_name")
+    assert done.returncode == 1 and "does not know the creator nobody_of_that_name" in done.stderr

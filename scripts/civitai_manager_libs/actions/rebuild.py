@@ -88,6 +88,7 @@ def _from_catalog(services: Services, context: Context, damaged: Path) -> int:
         services.exchange.give_collection(collection)
     services.exchange.give_filters(rest.filters)
     services.files.restore_journal(rest.journal)
+    services.follows.give(rest.follows)
     return count
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -59,6 +59,14 @@ class Follows:
                 raise BadValue(f"More than {MOST} cannot be followed.", next_step="Stop following some first.")
             made = db.execute("INSERT INTO follows (key, name, search, since) VALUES (?, ?, ?, ?)", (key, name, json.dumps(search), since))
             return int(made.lastrowid or 0)
+
+    def give(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Take over rows of a damaged catalog; what is followed already stays as it is."""
+        with self._db.writing() as db:
+            for row in rows:
+                told = [str(row.get(name) or "") for name in ("key", "name", "search", "since")]
+                if all(told):
+                    db.execute("INSERT OR IGNORE INTO follows (key, name, search, since) VALUES (?, ?, ?, ?)", told)
 
     def remove(self, follow_id: int) -> None:
         with self._db.writing() as db:

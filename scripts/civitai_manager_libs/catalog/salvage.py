@@ -60,6 +60,7 @@ class Rest(NamedTuple):
     collections: list[Collection]
     filters: dict[str, Any]
     journal: list[dict[str, Any]]
+    follows: list[dict[str, Any]]
 
 
 def models(path: Path) -> Iterator[Saved]:
@@ -92,7 +93,7 @@ def files(path: Path) -> Iterator[LocalFile]:
 
 
 def rest(path: Path) -> Rest:
-    """Collections with their members in order, saved filters, and the journal of what was moved. Nothing in an older file has them."""
+    """Collections with their members in order, saved filters, the journal of what was moved, and what is followed. An older file has none of them."""
     with _opened(path) as connection:
         collections: dict[Any, Collection] = {}
         for row in _rows(connection, "SELECT id, name, note FROM collections ORDER BY position, id"):
@@ -102,7 +103,8 @@ def rest(path: Path) -> Rest:
                 collection.members.append(Member(row["model_id"], str(row["note"])))
         filters = {str(row["name"]): decoded(row["filters"], None) for row in _rows(connection, "SELECT name, filters FROM saved_filters")}
         journal = [dict(row) for row in _rows(connection, "SELECT * FROM journal ORDER BY id")]
-    return Rest(list(collections.values()), {name: told for name, told in filters.items() if isinstance(told, dict)}, journal)
+        follows = [dict(row) for row in _rows(connection, "SELECT * FROM follows ORDER BY id")]
+    return Rest(list(collections.values()), {name: told for name, told in filters.items() if isinstance(told, dict)}, journal, follows)
 
 
 def recipes(path: Path) -> Iterator[SavedRecipe]:

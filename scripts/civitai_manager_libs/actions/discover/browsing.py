@@ -183,12 +183,15 @@ class Discover:
         return started or collecting.start(self._services, ids, creator=creator, versions=versions, confirmed=confirmed, ticket=ticket)
 
     def follow(self, search: Search, name: str = "") -> int:
+        """Follow a search from now on; its id. Raises UsageError, BadValue."""
         return following.add(self._services, search, name)
 
     def follows(self) -> list[Json]:
+        """All that is followed, and how much is new there."""
         return following.listing(self._services)
 
     def unfollow(self, follow_id: int) -> None:
+        """Follow this no longer."""
         self._services.follows.remove(follow_id)
 
     def read(self, follow_id: int) -> None:
