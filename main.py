@@ -21,7 +21,7 @@ from civitai_manager_libs.hosts.event_loop import LOOPS  # noqa: E402
 
 COMMANDS = frozenset({
     "register", "download", "list", "show", "jobs", "resume", "cancel", "search", "scan", "verify", "duplicates", "import", "export", "updates",
-    "stats",
+    "stats", "infotext",
     "move", "rename", "delete", "orphans", "undo", "trash", "restore",
     "recipe", "recipes",
 })  # fmt: skip
@@ -38,6 +38,7 @@ EPILOG = """commands (each has --help):
   delete QUERY        into the trash             orphans        small files without a model
   undo [BATCH]        take back what was done    trash, restore ID   what was deleted
   import TOOL PATH    from another tool          export FILE    the whole library
+  infotext FILE       how a picture was made, and where its models are
   recipes [QUERY]     what was kept              recipe show|export|import ...   one, as a file, from files"""
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks [startup] [register] [download] [memory] [scan] [search] [browse]``: the figures that the project promises, one row each.
+"""``python -m benchmarks [startup] [register] [download] [memory] [scan] [search] [browse] [infotexts]``: the figures that the project promises.
 
 The demo Civitai runs in a process of its own, so that its work is not counted as ours. Needs an environment with gradio (``./start.sh`` makes
 one) and, for ``download``, ``curl``.
@@ -274,7 +274,14 @@ def browse(folder: Path) -> list[tuple[str, str, str]]:
     return measure(folder / "browse")
 
 
+def infotexts(folder: Path) -> list[tuple[str, str, str]]:
+    from .infotexts import measure
+
+    return measure()
+
+
 MEASUREMENTS = {"startup": startup, "register": register, "download": download, "memory": memory, "scan": scan, "search": search, "browse": browse}
+MEASUREMENTS["infotexts"] = infotexts
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from support import PACKAGE, ROOT, SCRIPTS
 NAME = "civitai_manager_libs"
 LAYERS = (
     ("hosts",),
-    ("ui", "web", "cli", "cli_library", "cli_discover", "cli_recipes"),
+    ("ui", "web", "cli", "cli_library", "cli_discover", "cli_recipes", "cli_images"),
     ("application",),
     ("actions",),
     ("transfer", "jobs", "civitai", "generation"),
@@ -29,7 +29,7 @@ LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 # Same layer, and still allowed: what the routes and the tab share, and the foundation's own order.
 BESIDE = {
     ("ui", "web"), ("cli", "web"), ("cli", "cli_library"), ("cli", "cli_discover"), ("cli", "cli_recipes"), ("cli_recipes", "cli_library"),
-    ("settings", "errors"), ("host", "errors"), ("reporter", "errors"),
+    ("cli", "cli_images"), ("settings", "errors"), ("host", "errors"), ("reporter", "errors"),
 }  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 

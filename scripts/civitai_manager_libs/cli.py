@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
-from . import cli_discover, cli_library, cli_recipes
+from . import cli_discover, cli_images, cli_library, cli_recipes
 from .actions import register, views
 from .application import Application
 from .catalog.models import Wanted
@@ -89,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command("cancel", run_cancel, "Stop a job and remove what it left half-done.")
     sub.add_argument("id", metavar="ID")
     cli_discover.add_command(command, _answer)
+    cli_images.add_command(command, _finish, _answer)
     telling = cli_library.Telling(_finish, _outcome, _answer)
     cli_library.add_commands(command, telling)
     cli_recipes.add_commands(command, telling)

@@ -78,7 +78,7 @@ def tags(prompt: str) -> Iterator[Mention]:
         first = next((part for part in weights if "=" not in part), None)
         named = next((part.partition("=")[2] for part in weights if part.strip().lower().startswith(("unet=", "te="))), None)
         yield Mention(kind=KINDS[match[1].lower()], name=match[2].strip(), weight=number(first if first is not None else named))
-    for match in _EMBEDDING.finditer(prompt):
+    for match in _EMBEDDING.finditer(prompt) if "mbedding:" in prompt else ():
         yield Mention(kind="embedding", name=stem(match[1].rstrip(".,")))
 
 
@@ -186,7 +186,7 @@ def is_same(one: Mention, other: Mention) -> bool:
         return one.version_id == other.version_id
     if one.kind != other.kind and "other" not in (one.kind, other.kind):
         return False
-    short, long = sorted((one.hash, other.hash), key=len)
+    short, long = (one.hash, other.hash) if len(one.hash) <= len(other.hash) else (other.hash, one.hash)
     if short and long.startswith(short):
         return True
     if short and len(short) == len(long):

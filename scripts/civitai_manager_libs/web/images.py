@@ -52,7 +52,7 @@ ASKED: dict[str, tuple[type[Body], int, Callable[..., Any]]] = {
     "/images/data": (OfPicture, LIMIT, lambda app, body: app.images.data(body.picture, again=body.again, ticket=body.ticket)),
     "/resources/resolve": (Resolve, TEXTS, lambda app, body: app.images.resolve(body.infotext, body.mentions, ticket=body.ticket)),
     "/resources/fetch": (
-        Fetch, LIMIT, lambda app, body: app.images.fetch(body.mentions, body.version_ids, confirmed=body.confirmed, ticket=body.ticket)
+        Fetch, LIMIT, lambda app, body: app.images.fetch_missing(body.mentions, body.version_ids, confirmed=body.confirmed, ticket=body.ticket)
     ),
     "/resources/rename": (Rename, TEXTS, lambda app, body: app.images.rename(body.infotext, add=body.add)),
 }  # fmt: skip

@@ -65,7 +65,7 @@ class Images:
             told["job"] = resolving.start(self.services, mentions, ticket)
         return told
 
-    def fetch(
+    def fetch_missing(
         self, named: Sequence[dict[str, Any]] | None = None, version_ids: Sequence[int] = (), *, confirmed: bool = False, ticket: str = ""
     ) -> dict[str, Any]:
         """Register and download what is missing of these; see ``resources.run``. ``{"job": id}``. Raises UsageError."""
