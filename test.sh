@@ -115,11 +115,9 @@ setup_all
 setup_chromium
 rm -f "$logs"/*.status
 
-# Two at a time: they mostly wait for servers and pages.
-{
-    everything_else
-    pages gradio-current
-} &
+# Three at a time, the longest first: they mostly wait for servers, pages and kills.
+everything_else &
+pages gradio-current &
 {
     pages gradio-3.41.2
     pages gradio-4.40.0

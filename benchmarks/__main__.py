@@ -1,4 +1,4 @@
-"""``python -m benchmarks [startup] [register] [download] [memory] [scan] [search] [browse] [infotexts]``: the figures that the project promises.
+"""``python -m benchmarks [WHAT ...]`` (``--help`` lists what): the figures that the project promises, one row each.
 
 The demo Civitai runs in a process of its own, so that its work is not counted as ours. Needs an environment with gradio (``./start.sh`` makes
 one) and, for ``download``, ``curl``.
@@ -282,6 +282,15 @@ def infotexts(folder: Path) -> list[tuple[str, str, str]]:
 
 MEASUREMENTS = {"startup": startup, "register": register, "download": download, "memory": memory, "scan": scan, "search": search, "browse": browse}
 MEASUREMENTS["infotexts"] = infotexts
+
+
+def page(folder: Path) -> list[tuple[str, str, str]]:
+    from .page import measure
+
+    return measure(folder / "page")
+
+
+MEASUREMENTS["page"] = page
 
 
 def main() -> None:

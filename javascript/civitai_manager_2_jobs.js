@@ -148,7 +148,8 @@
     // What the kinds of the library's jobs have done, in words.
     const counted = (number, one, many, otherwise) => number ? cm.tn(number, one, many || one) : otherwise ? cm.t(otherwise) : "";
     const joined = (...parts) => parts.filter(Boolean).join(", ");
-    const withNotes = (text, notes) => [text, ...(notes || []).slice(0, 3)].filter(Boolean).join(" · ");
+    // A note is a text, or {note, where} in the report of an import.
+    const withNotes = (text, notes) => [text, ...(notes || []).slice(0, 3).map((one) => typeof one === "string" ? one : one.note)].filter(Boolean).join(" · ");
     const moved = (result, one, many, otherwise) => withNotes(joined(counted(result.files, one, many, otherwise), result.bytes ? cm.size(result.bytes) : ""), result.notes);
     // What a batch did not do, each with its reason.
     const named = (name, why) => name ? cm.t("{name}: {why}", {name: name, why: why}) : cm.words.of(why);

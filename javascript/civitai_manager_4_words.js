@@ -35,11 +35,13 @@
             from.value = "";
             words.focus();
         }});
-        const keep = cm.node("button", {type: "submit", class: "cm-action"}, set ? "Save" : "Keep as a set");
+        const keep = cm.node("button", {type: "button", class: "cm-action", onclick: () => save(set, made)}, set ? "Save" : "Keep as a set");
         const cancel = set ? cm.node("button", {type: "button", class: "cm-action", onclick: () => stop(set.id)}, "Cancel") : null;
         const made = {name, words, negative, weight, of, from};
-        made.node = cm.node("form", {class: "cm-set-form", onsubmit: (event) => { event.preventDefault(); save(set, made); }}, name, from, words, negative,
+        // no form: the panel shows strangers' HTML, and that there is no form in it can be tested
+        made.node = cm.node("div", {class: "cm-set-form", role: "group", "aria-label": set ? "Change the set" : "New set"}, name, from, words, negative,
             cm.node("div", {class: "cm-pair"}, weight, of), cm.node("div", {class: "cm-pop-row"}, keep, cancel));
+        for (const field of [name, weight]) { field.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); event.stopPropagation(); save(set, made); } }); }
         made.node.addEventListener("keydown", (event) => { if (event.key === "Escape" && set) { event.stopPropagation(); event.preventDefault(); stop(set.id); } });
         return made;
     }

@@ -28,6 +28,7 @@ from demo import files as contents
 from demo.catalogue import FIRST, SPECIAL
 
 KILLS = 20
+LONGEST = 1.2  # seconds that a worker lives until it is killed; a batch is the work of several lives, so every part of it is struck
 CASES = ("medium_file", "training_data_first", "many_versions", "null_stats", "odd_trained_words", "digit_username")
 MODELS = [*FIRST, *(SPECIAL[name].model_id for name in CASES)]
 LARGE = SPECIAL["medium_file"]  # 64 MiB
@@ -118,7 +119,7 @@ def test_kill_9_at_20_random_moments_loses_nothing(tmp_path: Path, demo: Any, ca
         while True:
             worker = batch.start()
             try:
-                moment = rng.uniform(0.0, 2.0) if kills < KILLS else 30.0
+                moment = rng.uniform(0.0, LONGEST) if kills < KILLS else 30.0
                 worker.wait(moment)
             except subprocess.TimeoutExpired:
                 assert kills < KILLS, "the last run does not come to its end"

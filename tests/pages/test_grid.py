@@ -7,6 +7,8 @@ import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from demo.specials import SPECIAL
 from tests.hostapp.harness import ROOT
 from tests.pages import steps
@@ -26,6 +28,7 @@ def many_cards(route: Any) -> None:
     route.fulfill(status=200, content_type="application/json", body=json.dumps({"total": MANY, "offset": offset, "items": items, "revision": 1}))
 
 
+@pytest.mark.once
 def test_ten_thousand_models_are_a_few_nodes(app: Any, browser: Any) -> None:
     page = browser.page()
     asked: list[str] = []
@@ -48,6 +51,7 @@ def test_ten_thousand_models_are_a_few_nodes(app: Any, browser: Any) -> None:
     assert len(asked) < 12, "only what is looked at is fetched"
 
 
+@pytest.mark.once
 def test_an_answer_to_an_older_question_is_dropped(app: Any, browser: Any) -> None:
     app.register("\n".join(str(SPECIAL[name].model_id) for name in ("many_versions", "variants_same_name")))
     page = browser.open(app.url)
@@ -80,6 +84,7 @@ def test_the_place_survives_a_reload(app: Any, browser: Any) -> None:
     assert page.input_value(".cm-search") == str(ids.model_id)
 
 
+@pytest.mark.once
 def test_an_outage_is_a_small_mark_and_ends_by_itself(app: Any, browser: Any) -> None:
     page = browser.open(app.url)
     page.wait_for_selector(".cm-connection:has-text('Connected')")
@@ -90,6 +95,7 @@ def test_an_outage_is_a_small_mark_and_ends_by_itself(app: Any, browser: Any) ->
     page.wait_for_selector(".cm-connection:not(.cm-lost):has-text('Connected')", timeout=20_000)
 
 
+@pytest.mark.once
 def test_our_scripts_may_be_loaded_twice(app: Any, browser: Any) -> None:
     page = browser.open(app.url)
     page.wait_for_selector(".cm-tray")
@@ -130,6 +136,7 @@ def test_a_dropped_link_is_registered(app: Any, browser: Any) -> None:
     steps.shown(page, ids.model_id)
 
 
+@pytest.mark.once
 def test_only_our_own_page_changes_anything(app: Any) -> None:
     body = {"json": {"text": "https://civitai.com/models/1"}}
     ours = {"X-Civitai-Manager": "1"}

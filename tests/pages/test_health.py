@@ -42,6 +42,7 @@ def own_app(make_app: Any, tmp_path: Path) -> Any:
         yield running
 
 
+@pytest.mark.once
 def test_a_scan_copies_to_the_trash_and_back(own_app: Any, browser: Any) -> None:
     folder = own_app.models / "Lora"
     page = browser.open(own_app.url)
@@ -74,6 +75,7 @@ def test_a_scan_copies_to_the_trash_and_back(own_app: Any, browser: Any) -> None
     page.get_by_text("There is nothing to tidy up.").wait_for()
 
 
+@pytest.mark.once
 def test_what_a_person_says_of_a_file_that_is_only_here(own_app: Any, browser: Any) -> None:
     page = browser.open(own_app.url)
     scan(page)
@@ -129,6 +131,7 @@ def test_what_a_person_says_survives_a_refresh(app: Any, browser: Any, demo: Any
     assert browser.errors == []
 
 
+@pytest.mark.once
 def test_the_numbers_are_shown_and_lead_to_the_grid(own_app: Any, browser: Any) -> None:
     if own_app.get("/civitai-manager/statistics").status_code != 200:
         pytest.skip("this version has no statistics")
@@ -146,6 +149,7 @@ def test_the_numbers_are_shown_and_lead_to_the_grid(own_app: Any, browser: Any) 
     page.locator(".cm-card", has_text="broken").first.wait_for()
 
 
+@pytest.mark.once
 def test_updates_are_listed_chosen_and_fetched(make_app: Any, browser: Any, demo: Any, tmp_path: Path) -> None:
     app = make_app(tmp_path / "app")
     model, version, file = next(one for one in published(demo) if len(one[0]["modelVersions"]) > 1 and one[0]["modelVersions"][0] is not one[1])

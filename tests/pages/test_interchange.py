@@ -78,6 +78,7 @@ def test_a_selection_and_the_library_go_to_another_machine(app: Any, make_app: A
         part.get_by_role("button", name="Look at what there is").click()
         part.get_by_text("Models: 8 new").wait_for(timeout=30_000)
         part.get_by_text("could not be read").first.click()
+        assert "[object" not in part.text_content()
         assert len(other.cards()) == 1
         with there.expect_download() as told:
             part.get_by_role("link", name="Save the whole report").click()

@@ -42,7 +42,7 @@ def wheel(folder: Path, name: str, version: str, requires: tuple[str, ...] = ())
 class Fresh:
     """A fresh virtual environment (with what this one has, when asked), an extension folder, and a folder of wheels as the only index."""
 
-    def __init__(self, folder: Path, *, with_ours: bool) -> None:
+    def __init__(self, folder: Path, venv: Path, *, with_ours: bool) -> None:
         self.extension = folder / "extensions" / "civitai manager"  # blanks happen
         self.extension.mkdir(parents=True)
         shutil.copy(ROOT / "install.py", self.extension)
@@ -51,7 +51,7 @@ class Fresh:
         self.wheels.mkdir()
         self.pip_log = folder / "pip.log"
         self.venv = folder / "venv"
-        subprocess.run([sys.executable, "-m", "venv", str(self.venv)], check=True)
+        shutil.copytree(venv, self.venv, symlinks=True)
         self.python = self.venv / "bin" / "python"
         if with_ours:
             site = Path(self.ask("import sysconfig; print(sysconfig.get_path('purelib'))"))
@@ -79,9 +79,17 @@ class Fresh:
         return result.stdout + result.stderr
 
 
+@pytest.fixture(scope="session")
+def venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment as Python makes it; each test gets a copy, which is a fresh one in a tenth of the time."""
+    folder = tmp_path_factory.mktemp("fresh") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    return folder
+
+
 @pytest.fixture
-def fresh(tmp_path: Path) -> Fresh:
-    return Fresh(tmp_path, with_ours=True)
+def fresh(tmp_path: Path, venv: Path) -> Fresh:
+    return Fresh(tmp_path, venv, with_ours=True)
 
 
 def test_all_there_means_no_pip_and_no_word(fresh: Fresh) -> None:
@@ -132,9 +140,9 @@ def test_skip_install_is_honoured(fresh: Fresh, how: str) -> None:
     assert not fresh.pip_log.exists()
 
 
-def test_a_bare_environment_names_everything(tmp_path: Path) -> None:
+def test_a_bare_environment_names_everything(tmp_path: Path, venv: Path) -> None:
     """Nothing of ours is there: without a network each package is named; pip's own parts suffice to find that out."""
-    said = Fresh(tmp_path, with_ours=False).run()
+    said = Fresh(tmp_path, venv, with_ours=False).run()
     for name in ("requests", "tqdm", "msgspec", "nh3", "send2trash", "platformdirs", "filelock"):
         assert name in said
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import socket
 import threading
 import time
@@ -17,7 +19,7 @@ from civitai_manager_libs.application import Application
 from civitai_manager_libs.catalog.files import LocalFile
 from civitai_manager_libs.catalog.models import Entry, VersionEntry
 from civitai_manager_libs.web import edits, routes
-from support import NOWHERE, done, make_application, until
+from support import NOWHERE, ROOT, done, make_application, until
 
 OURS = {"x-civitai-manager": "1"}
 
@@ -45,9 +47,11 @@ class Page:
         return told
 
 
-@pytest.fixture
-def application(tmp_path: Path) -> Iterator[Application]:
-    made = make_application(tmp_path, NOWHERE)
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of a library of 2,501 models, made once; each test works on a copy of it."""
+    folder = tmp_path_factory.mktemp("library")
+    made = make_application(folder, NOWHERE)
     made.start()
     entries = [
         Entry(n, f"Model {n}", "LORA" if n % 2 else "VAE", "ann", False, (1, 4, 0)[n % 3], ["Pony"], "", f"model {n}", [VersionEntry(n * 10, {})])
@@ -58,12 +62,27 @@ def application(tmp_path: Path) -> Iterator[Application]:
     (number,) = made.services.files.put([LocalFile("/nowhere/mine.safetensors", 7, 1, health="truncated")])
     made.services.models.save(Entry(-number, "mine", "LORA", "", False, 0, [], "", "", [], refreshed=False), {})
     made.services.files.change([(number, {"model_id": -number})])
+    made.close()
+    return folder / "data"
+
+
+@contextlib.contextmanager
+def started(folder: Path, library: Path) -> Iterator[Application]:
+    shutil.copytree(library, folder / "data")
+    made = make_application(folder, NOWHERE)
+    made.start()
     yield made
     made.close()
 
 
 @pytest.fixture
-def url(application: Application) -> Iterator[str]:
+def application(tmp_path: Path, library: Path) -> Iterator[Application]:
+    with started(tmp_path, library) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def served(application: Application) -> Iterator[str]:
     app = fastapi.FastAPI()
     routes.add(app, lambda: application)
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -78,8 +97,21 @@ def url(application: Application) -> Iterator[str]:
 
 
 @pytest.fixture
+def url(application: Application) -> Iterator[str]:
+    with served(application) as address:
+        yield address
+
+
+@pytest.fixture
 def page(url: str) -> Page:
     return Page(url)
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory, library: Path) -> Iterator[Page]:
+    """For requests that are refused, one after the other: none of them changes anything."""
+    with started(tmp_path_factory.mktemp("refusing"), library) as made, served(made) as address:
+        yield Page(address)
 
 
 def test_looking(page: Page) -> None:
@@ -150,9 +182,9 @@ def test_a_whole_library_is_edited_by_a_job(page: Page, application: Application
 
 
 @pytest.mark.parametrize("path", [path.format(id=1) for path in edits.EDITS])
-def test_only_our_page_may_edit(page: Page, path: str) -> None:
+def test_only_our_page_may_edit(refusing: Page, path: str) -> None:
     for headers in ({}, {**OURS, "sec-fetch-site": "cross-site"}, {**OURS, "origin": "https://elsewhere.example"}):
-        assert page.post(path[1:], 403, headers=headers)["error"]["code"] == "refused"
+        assert refusing.post(path[1:], 403, headers=headers)["error"]["code"] == "refused"
 
 
 @pytest.mark.parametrize(
@@ -172,11 +204,21 @@ def test_only_our_page_may_edit(page: Page, path: str) -> None:
         ("filters", b" " * 300_000, 400), ("models/edit", b" " * 5_000_000, 400),
     ],
 )  # fmt: skip
-def test_what_cannot_be_done_is_said(page: Page, path: str, sent: bytes, status: int) -> None:
-    before = page.get("facets")
-    told = page.post(path, status, data=sent)["error"]
+def test_what_cannot_be_done_is_said(refusing: Page, path: str, sent: bytes, status: int) -> None:
+    before = refusing.get("facets"), refusing.get("models/1"), refusing.get("cards")["items"]
+    told = refusing.post(path, status, data=sent)["error"]
     assert told["code"] in ("usage", "bad_value", "not_found")
-    assert page.get("facets") == before
+    assert (refusing.get("facets"), refusing.get("models/1"), refusing.get("cards")["items"]) == before
+
+
+def test_a_script_under_its_stamp_is_not_asked_for_again(url: str) -> None:
+    from civitai_manager_libs.ui import tab
+
+    def kept(query: str) -> str:
+        return requests.get(f"{url}{routes.PREFIX}/assets/style.css{query}", timeout=20).headers["cache-control"]
+
+    assert "immutable" in kept(f"?v={tab.version(ROOT / 'style.css')}")
+    assert kept("") == kept("?v=1") == kept("?again") == "private, no-cache"
 
 
 def test_two_pages_edit_at_once(url: str, application: Application) -> None:
