@@ -20,7 +20,7 @@
             const answer = await fetch(cm.base() + path, {method: "POST", body: blob, credentials: "same-origin", cache: "no-store", signal: controller.signal,
                 headers: {"X-Civitai-Manager": "1", "Content-Type": "application/octet-stream"}});
             const told = await answer.json().catch(() => null);
-            if (!answer.ok || told === null) { throw new cm.Refusal((told && told.error) || {message: "The server answered " + answer.status + ".", next_step: "Try again."}, answer.status, told && told.error); }
+            if (!answer.ok || told === null) { throw new cm.Refusal((told && told.error) || {message: cm.t("The server answered {status}.", {status: String(answer.status)}), next_step: "Try again."}, answer.status, told && told.error); }
             return told;
         } catch (error) {
             if (error instanceof cm.Refusal) { throw error; }
@@ -82,7 +82,7 @@
         if (main.dataset.key === key) { return; }
         main.dataset.key = key;
         const sends = found.map((target, place) => {
-            const button = cm.node("button", {type: "button", class: "cm-action" + (place ? "" : " cm-primary"), "data-cm-send": target, onclick: () => use(target, button)}, place ? target : "Use in " + target);
+            const button = cm.node("button", {type: "button", class: "cm-action" + (place ? "" : " cm-primary"), "data-cm-send": target, onclick: () => use(target, button)}, place ? target : cm.t("Use in {target}", {target: target}));
             return button;
         });
         main.replaceChildren(...sends, cm.node("button", {type: "button", class: "cm-action" + (found.length ? "" : " cm-primary"), "data-cm-send": "copy", onclick: copy}, "Copy"),

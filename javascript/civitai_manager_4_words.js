@@ -116,6 +116,15 @@
         undo.focus();
     }
 
+    async function toPrompt(one) {
+        const target = cm.host.targets[0];
+        try {
+            if (one.words) { await cm.host.insert(target, one.words); }
+            if (one.negative) { await cm.host.insert(target, one.negative, {negative: true}); }
+            say(cm.t("Added to {tab}.", {tab: target}));
+        } catch (error) { say(error instanceof Error ? error.message : String(error)); }
+    }
+
     // -- drawing
     const act = (icon, label, what, action, disabled) => cm.button(icon, label, action, {"data-cm-act": what, disabled: disabled});
     function row(one, place) {
@@ -128,8 +137,7 @@
             cm.node("div", {class: "cm-word-top"}, cm.node("b", {translate: one.name ? "no" : null}, called), of ? cm.node("span", {class: "cm-quiet", translate: "no"}, of.name) : null, more ? cm.node("span", {class: "cm-quiet"}, more) : null),
             one.words ? cm.node("p", {class: "cm-word-text"}, cm.node("span", {translate: "no"}, one.words), " ", copy(one.words, cm.t("Copy the words of {name}", {name: called}))) : null,
             one.negative ? cm.node("p", {class: "cm-word-text"}, cm.node("span", {class: "cm-quiet"}, "Negative:"), " ", cm.node("span", {translate: "no"}, one.negative), " ", copy(one.negative, cm.t("Copy the negative words of {name}", {name: called}))) : null,
-            // ``cm.wordActions``: what else can be done with a set where this runs, each (set) -> a button or null
-            cm.node("div", {class: "cm-word-acts"}, ...(cm.wordActions || []).map((make) => make(one)).filter(Boolean),
+            cm.node("div", {class: "cm-word-acts"}, cm.host && cm.host.targets.length ? cm.node("button", {type: "button", class: "cm-link", onclick: () => toPrompt(one)}, "Add to the prompt") : null,
                 act("pencil", cm.t("Change {name}", {name: called}), "edit", () => edit(one)), act("up", cm.t("Move {name} up", {name: called}), "up", () => move(place, -1), place === 0),
                 act("down", cm.t("Move {name} down", {name: called}), "down", () => move(place, 1), place === sets.length - 1), act("trash", cm.t("Remove {name}", {name: called}), "remove", () => remove(place))));
     }

@@ -230,7 +230,7 @@
         put(collection, view.collection);
         for (const [box, value] of [[prompt, view.prompt], [negative, view.negative], [note, view.note]]) { put(box.lastChild, value); }
         cm.attribute(heart, "aria-pressed", Boolean(view.favourite));
-        if (![...level.options].some((one) => one.value === String(view.level))) { level.append(cm.node("option", {value: view.level}, "Level " + view.level)); }
+        if (![...level.options].some((one) => one.value === String(view.level))) { level.append(cm.node("option", {value: view.level}, cm.t("Level {level}", {level: view.level}))); }
         put(level, view.level);
         drawPicture();
         tags.replaceChildren(...view.tags.map((one) => chip(one, () => edit({remove_tags: [one]}), cm.t("Remove the tag {name}", {name: one}))));
