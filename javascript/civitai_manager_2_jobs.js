@@ -167,6 +167,7 @@
             counted(result.gone, "{count} gone from Civitai"), counted(result.failed, "{count} not answered"), counted(result.requests, "{count} request", "{count} requests")),
         update: (result) => !result.started ? "" : withNotes(joined(counted(result.started.length, "{count} download started", "{count} downloads started", "No download started"),
             counted((result.skipped || []).length, "{count} left as it is", "{count} left as they are")), (result.skipped || []).map((one) => named(one.name, one.message || one.reason || ""))),
+        fetch_resources: (result) => KINDS.update(result),
         collect: (result) => result.models === undefined ? "" : withNotes(joined(counted(result.new, "{count} registered"), counted(result.refreshed, "{count} known already"),
             counted((result.started || []).length, "{count} download started", "{count} downloads started"), counted(result.skips, "{count} not downloaded"), counted(result.failures, "{count} could not be read")),
             [...(result.skipped || []), ...(result.failed || [])].map((one) => named(one.name, one.message || ""))),

@@ -5,6 +5,7 @@
     if (cm.tray) { return; }
 
     const ORDER = {running: 0, waiting: 1, queued: 2, paused: 3, failed: 4, done: 5, cancelled: 6};
+    const LOOKS = ["image_data", "resources"]; // what is looked up for a picture: no work that a person wants to see done
     const BUTTONS = {pause: ["pause", "Pause"], resume: ["play", "Resume"], cancel: ["cross", "Cancel"], retry: ["retry", "Try again"], dismiss: ["cross", "Dismiss"]};
     const LISTED = 60;
 
@@ -36,7 +37,7 @@
     says.addEventListener("click", () => { says.hidden = true; });
 
     function sorted() {
-        return [...cm.jobs.values()].sort((a, b) => (ORDER[a.state] - ORDER[b.state]) || (b.created - a.created));
+        return [...cm.jobs.values()].filter((job) => !(job.state === "done" && LOOKS.includes(job.kind))).sort((a, b) => (ORDER[a.state] - ORDER[b.state]) || (b.created - a.created));
     }
 
     // The button for the next step of a failed job.

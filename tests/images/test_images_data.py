@@ -169,3 +169,14 @@ def test_a_video_has_no_file_to_read(running: Application, demo: DemoServer) -> 
     url = f"{demo.storage_url}/xG1nkqKTMzGDvpLrqFT7WA/{uuid(number)}/original=true/{number}.mp4"
     assert look(running, {"url": url, "id": number, "type": "video", "version_id": None})["state"] == "none"
     assert not [one for one in demo.requests if one["origin"] == "storage"]
+
+
+def test_looking_at_many_pictures_leaves_no_list_of_jobs(running: Application, demo: DemoServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = running.images.data(picture(demo, FIRST))["job"]
+    done(running, first)
+    second = running.images.data(picture(demo, FIRST + 1))["job"]
+    done(running, second)
+    assert {one["id"] for one in running.jobs.changes()["jobs"]} == {first, second}, "a page may not have read the first yet"
+    monkeypatch.setattr(image_data, "READ_BY", 0.0)
+    done(running, running.images.data(picture(demo, FIRST + 2))["job"])
+    assert len(running.jobs.changes()["jobs"]) == 1

@@ -6,6 +6,7 @@ a failure: that a picture has no data is remembered only when everybody who coul
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import time
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 ASK_AGAIN = 7 * 86400.0
 """Seconds after which a picture without data is looked at anew, when a person asks."""
+LOOKS = ("image_data", "resources")
+READ_BY = 120.0  # seconds after which a finished look-up is taken off the list of jobs
 PAGES = 3  # of a version's pictures that are looked through
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -78,8 +81,17 @@ def known(services: Services, picture: Picture) -> dict[str, Any] | None:
 
 def start(services: Services, picture: Picture, ticket: str = "") -> str:
     """Start the job that finds out; its id. Its result is ``{"data": ...}``."""
+    forget_read(services)
     title = f"Generation data of image {picture.id}" if picture.id else "Generation data of an image"
     return services.jobs.submit("image_data", msgspec.to_builtins(picture), key=picture.key, title=title, ticket=ticket)
+
+
+def forget_read(services: Services) -> None:
+    """Take finished look-ups off the list of jobs when the page has had time to read them: a person looks at hundreds of pictures."""
+    for job in services.jobs.changes()["jobs"]:
+        if job["kind"] in LOOKS and job["state"] == "done" and job["finished"] and job["finished"] < time.time() - READ_BY:
+            with contextlib.suppress(UsageError):  # somebody else has
+                services.jobs.dismiss(job["id"])
 
 
 def run(services: Services, context: Context) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ...generation import infotext, mentions
 from ...generation.mentions import Mention
 from ...jobs.context import Context
 from ..services import Services
+from . import data
 
 log = logging.getLogger(__name__)
 
@@ -202,6 +203,7 @@ def to_ask(services: Services, resolved: Iterable[Resolved]) -> list[Mention]:
 def start(services: Services, named: Sequence[Mention], ticket: str = "") -> str:
     """Start the job that asks Civitai; its id. Its result is ``{"resources": [...]}``, all of them resolved anew."""
     given = [msgspec.to_builtins(msgspec.convert(msgspec.to_builtins(one), Mention)) for one in named]
+    data.forget_read(services)
     key = "\n".join(sorted(f"{one['version_id']} {one['hash']} {one['name']}" for one in given))
     return services.jobs.submit("resources", {"mentions": given}, key=key, title="Look up the resources of an image", ticket=ticket)
 
