@@ -30,27 +30,18 @@ FOLDER = ROOT / "localizations"
 # For a terminal, a log, or a bug report: in English for everyone. The rest of these folders is SQL and what other programs call things.
 ENGLISH_ONLY = ("cli", "hosts/doctor.py", "hosts/event_loop.py", "hosts/launcher.py", "hosts/hash_cache.py", "catalog/schema.py", "reporter.py")
 # Of these only what they raise is shown; the rest is SQL, and what other programs call things.
-RAISED_ONLY = ("catalog/", "disk/sidecars/", "civitai/payloads.py", "civitai/transport.py", "civitai/references.py", "disk/heads.py",
-    "disk/local_models.py",
-               "disk/claimed.py", "web/routes.py", "web/words.py", "hosts/login.py", "ui/handlers.py", "ui/compat.py")  # fmt: skip
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)  # a browser knows them
+RAISED_ONLY = (
+    "catalog/", "civitai/payloads.py", "civitai/references.py", "civitai/searching.py", "civitai/transport.py", "disk/claimed.py",
+    "disk/heads.py", "disk/local_models.py", "disk/sidecars/", "generation/", "hosts/login.py", "ui/compat.py", "ui/handlers.py", "web/routes.py",
+    "web/words.py",
+)  # fmt: skip
+# A browser knows them.
+MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
+
 NOT_SHOWN = {
     "Negative prompt:",  # as the WebUI writes it
     *MONTHS,  # what looks like a text to the rules below, and is none
-    "choice", "chosen", "basis", "ticket", "image/*, video/*;q=0.5, */*;q=0.1", "noopener noreferrer", "noopener noreferrer nofollow", "in {words}",
+    "image/*, video/*;q=0.5, */*;q=0.1", "noopener noreferrer", "noopener noreferrer nofollow", "in {words}",
     "{words} ago",
     "the application is not running", "a route failed", "Stopping ...", "URL", "ADDRESS", "gone", "changed", "conflict", "{amount} TB",
     "vtable constructor failed", "not a database", "int | None", "Pruned Model",
@@ -72,7 +63,8 @@ PHRASE = re.compile(r"(?=.*[a-z]{2})(?=.*\S +\S)")  # two words at least, not on
 TECHNICAL = re.compile(
     r"\b(SELECT|INSERT|UPDATE|DELETE FROM|CREATE|PRAGMA|FROM|WHERE|ORDER BY|VALUES)\b|^[\W\d_]+$|%s|"
     r"%\(|\\[dwsb.]|[(?]:|=>|^\s*[.#]?[\w-]+\s*\{|</?\w+|;\s*$|^\w+=|"
-    r"^[a-z]+/[a-z]|^--?\w|^(max|min)-|[=&] [?{]| DESC$|^[a-z]\.\w|\bexcluded\.|\bNULL\b|^(noopener|private,|image/|Bearer )|_\w+$"
+    r"^[a-z]+/[a-z]|^--?\w|^(max|min)-|[=&] [?{]| DESC$|^[a-z]\.\w|\bexcluded\.|\bNULL\b|"
+    r"^(noopener|private,|image/|Bearer |default-src|attachment;)|_\w+$"
 )
 SHOWN_WORDS = {"text", "title", "label", "placeholder", "info", "awaits", "message", "next_step", "problem", "desc"}
 QUIET_CALLS = {"debug", "info", "warning", "exception", "execute", "executemany", "executescript", "compile", "fullmatch", "search", "add_argument",
@@ -105,18 +97,36 @@ def name_of(node: ast.expr) -> str:
     return "value"
 
 
-def template_of(node: ast.JoinedStr) -> str:
-    """An f-string as a template, its places named apart."""
-    parts: list[str] = []
-    used: dict[str, int] = {}
+def choices(node: ast.expr) -> list[list[ast.expr]]:
+    """What may stand in a place of an f-string, where it chooses between literals: ``{'s' if many else ''}`` gives "s" and ""."""
+    if isinstance(node, ast.IfExp):
+        return [*choices(node.body), *choices(node.orelse)]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
+        return [[node.left], [ast.Constant("")]]
+    return [list(node.values)] if isinstance(node, ast.JoinedStr) else [[node]]
+
+
+def templates_of(node: ast.JoinedStr) -> list[str]:
+    """An f-string as a template, or as one for each way in which it chooses between literals; its places are named apart."""
+    ways: list[list[ast.expr]] = [[]]
     for value in node.values:
-        if isinstance(value, ast.Constant):
-            parts.append(str(value.value))
-        elif isinstance(value, ast.FormattedValue):
-            name = name_of(value.value)
-            used[name] = used.get(name, 0) + 1
-            parts.append(f"{{{name if used[name] == 1 else f'{name}{used[name]}'}}}")
-    return "".join(parts)
+        some = choices(value.value) if isinstance(value, ast.FormattedValue) else [[value]]
+        ways = [[*way, *one] for way in ways for one in some][:8]
+    return [_template(way) for way in ways]
+
+
+def _template(parts: list[ast.expr]) -> str:
+    made: list[str] = []
+    used: dict[str, int] = {}
+    for part in parts:
+        inner = part.value if isinstance(part, ast.FormattedValue) else part
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
+            made.append(inner.value)
+            continue
+        name = name_of(inner)
+        used[name] = used.get(name, 0) + 1
+        made.append(f"{{{name if used[name] == 1 else f'{name}{used[name]}'}}}")
+    return "".join(made)
 
 
 class Reader(ast.NodeVisitor):
@@ -134,9 +144,10 @@ class Reader(ast.NodeVisitor):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             self.add(node.value, node.lineno, sure)
         elif isinstance(node, ast.JoinedStr):
-            self.add(template_of(node), node.lineno, sure)
+            for template in templates_of(node):
+                self.add(template, node.lineno, sure)
             for value in node.values:
-                if isinstance(value, ast.FormattedValue):
+                if isinstance(value, ast.FormattedValue) and len(choices(value.value)) == 1:
                     self.visit(value.value)
         else:
             self.visit(node)
@@ -203,6 +214,8 @@ class Reader(ast.NodeVisitor):
         self.raising = before
 
     def _call(self, node: ast.Call, called: str) -> None:
+        if called == "endpoint":
+            return  # its text is for docs/routes.md
         if called == "mixed" and node.args:
             self.take(node.args[0], sure=True)
         if called in {name.lower() for name in QUIET_CALLS}:
@@ -212,7 +225,10 @@ class Reader(ast.NodeVisitor):
             self.take(argument)
         for keyword in node.keywords:
             if keyword.arg not in ("key", "pattern", "elem_id", "class_", "js", "action", "format", "prefix", "suffix"):
-                self.take(keyword.value, sure=keyword.arg in SHOWN_WORDS)
+                hidden = (
+                    keyword.arg == "label" and isinstance(keyword.value, ast.Constant) and str(keyword.value.value).islower()
+                )  # of a hidden field
+                self.take(keyword.value, sure=keyword.arg in SHOWN_WORDS and not hidden)
 
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
@@ -225,7 +241,8 @@ class Reader(ast.NodeVisitor):
 def of_html(tree: ast.Module, where: str) -> Iterator[Found]:
     """Texts between the tags and in the attributes of HTML that stands in a module."""
     for node in ast.walk(tree):
-        text = node.value if isinstance(node, ast.Constant) else template_of(node) if isinstance(node, ast.JoinedStr) else ""
+        texts = [node.value] if isinstance(node, ast.Constant) else templates_of(node)[:1] if isinstance(node, ast.JoinedStr) else [""]
+        text = texts[0]
         if not isinstance(text, str) or "</" not in text and "<p" not in text and "<button" not in text:
             continue
         for between, attribute in re.findall(r">([^<>]*[A-Za-z]{2}[^<>]*)<|(?:title|aria-label|alt)=\"([^\"<>]+)\"", text):

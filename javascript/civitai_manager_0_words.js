@@ -16,7 +16,7 @@
     const BETWEEN = /\s+·\s+/;
     const SENTENCE = /[.!?…:;] (?=["“(]?[\p{Lu}\p{N}])/gu;
     // Placeholders that hold a text of ours, which is translated too; all others hold names, paths and numbers, which are not.
-    const OURS = /^(reason|what|why|message|sentence|state|told|kind|notes?|when|words?|title|problem|awaits|how|said|action|scanned|strerror)\d*$/;
+    const OURS = /^(reason|what|why|message|sentence|state|told|kind|notes?|when|words?|titles?|problem|awaits|how|said|action|scanned|strerror)\d*$/;
     const COUNT = /^(count|number|done|total|left|size|free|milliseconds|good|bad|low|high)\d*$/;
     const ENGLISH_NUMBER = /^(\d{1,3}(?:,\d{3})*|\d+)(\.\d+)?( [KMGT]?B(?:\/s)?| ?%)?$/;
 

@@ -144,7 +144,7 @@
         }
         drawBody();
     }
-    const section = (name, ...children) => cm.node("section", {class: "cm-own-part", "aria-label": name}, cm.node("h4", {}, name), ...children);
+    const section = (name, ...children) => cm.node("section", {class: "cm-own-part", "aria-label": name}, cm.node("h3", {}, name), ...children);
     const copied = (word) => cm.node("button", {type: "button", class: "cm-chip", "data-cm-copy": word, title: cm.t("Copy"), translate: "no"}, word);
     function drawBody() {
         const one = chosen();

@@ -11,7 +11,7 @@
     const unsaved = new Map();  // field -> timer
 
     const said = cm.node("p", {class: "cm-refused", role: "status"});
-    const part = (title, ...rest) => cm.node("section", {class: "cm-own-part", "aria-label": title}, cm.node("h4", {}, title), ...rest);
+    const part = (title, ...rest) => cm.node("section", {class: "cm-own-part", "aria-label": title}, cm.node("h3", {}, title), ...rest);
     async function send(path, body) {
         cm.text(said, "");
         try { const answer = await cm.post(path, body); renew(); return answer; } catch (error) { cm.text(said, cm.t("Not saved. {message}", {message: cm.sentence(error)})); return null; }

@@ -30,7 +30,7 @@ UNTRANSLATED = """(names) => {
         return [...rest.matchAll(/[A-Za-z][A-Za-z0-9-]+/g)].map(([word]) => word).filter((word) => !names.includes(word));
     };
     const seen = (node) => node.checkVisibility({visibilityProperty: true}) && node.getClientRects().length > 0;
-    const TECHNICAL = "script, style, time, textarea, option:not(:checked), #cm_ticket, #cm_basis, #cm_choice, #cm_chosen";
+    const TECHNICAL = "script, style, time, textarea, option:not(:checked), .hide, .sr-only";
     const name = (node) => "   <" + node.localName + " " + (node.className || node.id) + ">";
     const data = (node) => { const near = node.closest("[translate]"); return near && near.getAttribute("translate") === "no"; };
     const mixed = (node) => node.children.length && node.textContent.startsWith("⟦") && node.textContent.endsWith("⟧");  // brackets around a node
