@@ -138,6 +138,17 @@ def lost(page: Any) -> None:
     page.wait_for_selector(".cm-connection.cm-lost", timeout=20_000)
 
 
+def civitai(page: Any) -> None:
+    page.click('.cm-view[data-view="civitai"]')
+    page.wait_for_selector(".cm-civitai .cm-card:not(.cm-waiting)", timeout=20_000)
+
+
+def civitai_panel(page: Any) -> None:
+    civitai(page)
+    page.locator(".cm-civitai .cm-card:not(.cm-waiting)").first.click()
+    page.wait_for_selector(".cm-remote .cm-own-part", timeout=20_000)
+
+
 SCREENS: dict[str, Callable[[Any], None]] = {
     "library": library,
     "no match": no_match,
@@ -155,6 +166,8 @@ SCREENS: dict[str, Callable[[Any], None]] = {
     "help": help_box,
     "refused": refused,
     "lost": lost,
+    "civitai": civitai,
+    "a model of Civitai": civitai_panel,
     "updates": view("updates", ".cm-updates"),
     "health": view("health", ".cm-health .cm-tiles"),
     "settings": view("settings", "#cm_save"),
