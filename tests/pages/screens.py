@@ -85,8 +85,8 @@ def popover(at: int) -> Callable[[Any], None]:
 
     def show(page: Any) -> None:
         library(page)
-        page.locator(".cm-filters .cm-pop > button").nth(at).click()
-        page.locator(".cm-filters .cm-pop-box").nth(at).wait_for(state="visible")
+        page.locator("#cm_grid .cm-filters .cm-pop > button").nth(at).click()
+        page.locator("#cm_grid .cm-filters .cm-pop-box").nth(at).wait_for(state="visible")
 
     return show
 
@@ -94,7 +94,7 @@ def popover(at: int) -> Callable[[Any], None]:
 def selected(page: Any) -> None:
     library(page)
     page.evaluate("window.civitaiManager.select.all()")
-    page.wait_for_selector(".cm-select:not([hidden])")
+    page.wait_for_selector("#cm_grid .cm-select:not([hidden])")
 
 
 def tool(at: int) -> Callable[[Any], None]:
@@ -102,8 +102,8 @@ def tool(at: int) -> Callable[[Any], None]:
 
     def show(page: Any) -> None:
         selected(page)
-        page.locator(".cm-select .cm-pop > button").nth(at).click()
-        page.locator(".cm-select .cm-pop-box").nth(at).wait_for(state="visible")
+        page.locator("#cm_grid .cm-select .cm-pop > button").nth(at).click()
+        page.locator("#cm_grid .cm-select .cm-pop-box").nth(at).wait_for(state="visible")
         page.wait_for_timeout(300)
 
     return show
@@ -111,7 +111,7 @@ def tool(at: int) -> Callable[[Any], None]:
 
 def plan(page: Any) -> None:
     selected(page)
-    page.locator(".cm-select-tools > button").last.click()
+    page.get_by_label("Delete the files of the selected models").click()
     page.wait_for_selector("dialog.cm-agree[open] .cm-agree-body > :not(.cm-quiet)")
 
 

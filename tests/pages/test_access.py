@@ -34,7 +34,7 @@ OUTSIDE = """() => {
     return found;
 }"""
 # Buttons and fields that a finger can hardly hit; a box of a label is as big as its label.
-SMALL = """() => [...document.querySelectorAll("#civitai_manager :is(button, select, input, textarea, summary)")].filter((node) => {
+SMALL = """() => [...document.querySelectorAll("#civitai_manager :is(button, summary, .cm-input)")].filter((node) => {
     const shown = node.closest("label") || node;
     const box = shown.getBoundingClientRect();
     return node.getBoundingClientRect().width > 2 && box.left > -2000 && node.checkVisibility({visibilityProperty: true, opacityProperty: true})
@@ -80,7 +80,7 @@ def test_a_screen_is_for_everybody(furnished: Any, browser: Any, name: str) -> N
     page.wait_for_timeout(400)  # what fades in has faded in
     found = [f"light: {one}" for one in findings(page)]
     page.evaluate("() => document.body.classList.add('dark')")
-    page.wait_for_timeout(250)
+    page.wait_for_timeout(800)  # colours fade, too
     found += [f"dark: {one}" for one in findings(page)]
     for width, height in ((640, 450), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
