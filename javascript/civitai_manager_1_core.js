@@ -89,7 +89,8 @@
         star: "M12 3l2.8 5.8 6.2.9-4.5 4.4 1.1 6.3L12 17.4l-5.6 3 1.1-6.3L3 9.7l6.2-.9z", tag: "M3 4h8l10 10-7 7L4 11zM8 8.5v.5", folder: "M3 6h6l2 3h10v10H3z",
         trash: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13", fresh: "M12 20V5M5 12l7-7 7 7", eye: "M2 12c5-8 15-8 20 0-5 8-15 8-20 0zM12 10a2 2 0 1 0 .01 0",
         veil: "M2 12c5-8 15-8 20 0-5 8-15 8-20 0zM4 4l16 16", clock: "M12 4a8 8 0 1 0 .01 0M12 8v5l3 2", absent: "M5 3h9l5 5v13H5zM9 12l6 6M15 12l-6 6",
-        here: "M3 5h18v11H3zM8 20h8M12 16v4", away: "M5 17h13a4 4 0 0 0 0-8 6 6 0 0 0-11-1 5 5 0 0 0-2 9zM4 4l16 16", keep: "M6 3h12v18l-6-5-6 5z",
+        here: "M3 5h18v11H3zM8 20h8M12 16v4", away: "M5 17h13a4 4 0 0 0 0-8 6 6 0 0 0-11-1 5 5 0 0 0-2 9zM4 4l16 16", keep: "M6 3h12v18l-6-5-6 5z", minus: "M5 12h14", plus: "M5 12h14M12 5v14",
+        info: "M12 3a9 9 0 1 0 .01 0M12 11v6M12 7.5v.5", pictures: "M3 6h13v12H3zM7 3h14v12M3 15l4-4 4 4 2-2 3 3", whole: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
         pencil: "M4 20l1-5L16 4l4 4L9 19zM13 7l4 4",
     };
     const FILLED = new Set(["pause", "play"]);

@@ -177,6 +177,7 @@
         finish_moves: (result) => result.batch === undefined ? "" : moved(result, "Finished {count} file", "Finished {count} files", "Finished nothing"),
         import: (result) => !result.models ? "" : withNotes(joined(cm.t(result.dry_run ? "Would be taken over: {count} new" : "Taken over: {count} new", {count: result.models.new}), counted(result.models.known, "{count} known already"),
             counted(result.models.local, "{count} only here"), counted(result.files, "{count} file", "{count} files")), result.notes),
+        examples: (result) => result.kept === undefined ? "" : withNotes(counted(result.kept, "{count} picture kept", "{count} pictures kept", "No picture kept"), result.notes),
         edit: (result) => counted(result.changed, "{count} model changed", "{count} models changed"),
     };
     const KEYS = {accepted: "your key is accepted", "not accepted": "it does not accept your key: enter a valid one in the settings", none: "no key is set"};

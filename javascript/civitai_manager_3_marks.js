@@ -21,7 +21,7 @@
     const shows = (bits) => setting.limit === 31 || highest(bits) <= setting.limit;
 
     cm.marks = {
-        setting: setting, revealed: revealed, shows: shows,
+        setting: setting, revealed: revealed, shows: shows, LEVELS: LEVELS, set: set,
         // What is said of a picture's level.
         word: (bits) => !(Number(bits) & 31) ? "Not rated" : cm.t("Rated {level}", {level: NAMES[highest(bits)]}),
         // Of a card's picture: the person's own mark of the model goes before what Civitai says of the picture.

@@ -119,6 +119,10 @@
         const close = cm.button("cross", "Close (Esc)", () => cm.close(), {class: "cm-icon cm-close"});
         place.append(close);
         if (!thumbnail) { place.prepend(cm.node("span", {class: "cm-blank"}, cm.icon("box"))); }
+        const known = Number(head.dataset.cmChoice.split(":")[2]);  // of the model that is drawn; the panel may already wait for another
+        if (known > 0) {
+            place.after(cm.node("button", {type: "button", class: "cm-action cm-open-pictures", onclick: () => cm.pictures.open(known, versionShown(known))}, cm.icon("pictures"), cm.node("span", {}, "Pictures")));
+        }
         if (!pictures.length) { return; }
         let at = -1;
         const label = cm.node("span", {class: "cm-picture-label"});
@@ -131,13 +135,21 @@
             cm.text(label, at < 0 ? cm.tn(pictures.length, "{count} picture on Civitai", "{count} pictures on Civitai") : cm.t("{done} of {total}", {done: at + 1, total: pictures.length}));
             back.disabled = at < 0;
             use.hidden = at < 0;
+            whole.hidden = at < 0 || known <= 0;
             next.disabled = at >= pictures.length - 1;
         };
         const back = cm.button("left", "Previous picture", () => show(-1));
         const next = cm.button("right", "Next picture, from Civitai", () => show(1));
         const use = cm.button("check", "Use this picture on the card", () => useOnCard(pictures[at].source));
-        place.append(cm.node("span", {class: "cm-picture-bar"}, back, label, use, next));
+        const whole = cm.button("whole", "Full screen, with how it was made", () => cm.pictures.look(known, versionShown(known), pictures[at].source));
+        place.append(cm.node("span", {class: "cm-picture-bar"}, back, label, whole, use, next));
         show(0);
+    }
+    // The version that is chosen in the panel, 0 when it is of another model.
+    function versionShown(known) {
+        const field = document.querySelector("#cm_chosen textarea, #cm_chosen input");
+        const [of, version] = ((field && field.value) || "").split(":").map(Number);
+        return of === known ? version || 0 : 0;
     }
     async function useOnCard(url) {
         try { await cm.post("models/" + model + "/thumbnail", {url: url, ticket: cm.ticket()}); cm.hurry(); } catch (error) { cm.say(cm.sentence(error)); }

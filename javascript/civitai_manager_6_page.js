@@ -56,7 +56,7 @@
     }
 
     // -- drop: letting something go over the tab is deliberate, so it is registered at once
-    const veil = cm.node("div", {class: "cm-drop", hidden: true}, cm.node("span", {}, "Drop to register"));
+    const veil = cm.node("div", {class: "cm-drop", hidden: true}, cm.node("span", {}, "Drop links to register, an image to see how it was made"));
     function carries(event) {
         const types = [...((event.dataTransfer && event.dataTransfer.types) || [])];
         return types.includes("text/uri-list") || types.includes("text/plain") || types.includes("Files");
@@ -73,12 +73,23 @@
         return from > 7 && to > from ? text.slice(from, to).trim().replace(/&amp;/g, "&") : "";
     }
     async function dropped(transfer) {
+        const image = [...transfer.files].find(cm.isImage);
+        if (image) { cm.readImage(image); return; }
         const plain = transfer.getData("text/uri-list") || transfer.getData("text/plain") || "";
         const texts = transfer.files.length ? await Promise.all([...transfer.files].map(fileText)) : [plain.split(/\r?\n/).filter((line) => !line.startsWith("#")).join("\n")];
         const text = texts.map((part) => part.trim()).filter(Boolean).join("\n");
-        if (!text) { cm.say("Nothing in it can be registered. Accepted: links, text, and .url, .webloc or .txt files."); return; }
+        if (!text) { cm.say("Nothing in it can be registered. Accepted: links, text, images, and .url, .webloc or .txt files."); return; }
         try { cm.follow((await cm.post("register", {text: text, ticket: cm.ticket()})).job); cm.hurry(); } catch (error) { cm.say(cm.sentence(error)); }
     }
+    // An image from the clipboard, while our tab is what one looks at; text goes where the cursor is, as everywhere.
+    document.addEventListener("paste", (event) => {
+        const root = cm.root();
+        const image = [...((event.clipboardData && event.clipboardData.files) || [])].find(cm.isImage);
+        if (!root || !root.offsetParent || !image || (event.target instanceof Element && event.target !== document.body && !root.contains(event.target))) { return; }
+        event.preventDefault();
+        event.stopPropagation();
+        cm.readImage(image);
+    }, true);
     function watchDrop(root) {
         let depth = 0;
         const show = (value) => { veil.hidden = !value; };
@@ -159,7 +170,7 @@
         else if (tries) { setTimeout(() => restoreWhenReady(tries - 1), 250); }
     }
     let planned = false;
-    const OURS = ".cm-gridbox, .cm-civitai, .cm-tray, .cm-connection, .cm-diagnostics, .cm-page-view, .cm-own, .cm-use";  // what we draw ourselves needs no second look
+    const OURS = ".cm-gridbox, .cm-civitai, .cm-tray, .cm-connection, .cm-diagnostics, .cm-page-view, .cm-own, .cm-use, .cm-layer";  // what we draw ourselves needs no second look
     const observer = new MutationObserver((records) => {
         if (planned || records.every((record) => record.target.closest && record.target.closest(OURS))) { return; }
         planned = true;

@@ -14,6 +14,7 @@ from demo import build
 from demo.catalogue import SPECIAL
 
 MODEL, VERSION = build.GENERATED_MODEL, build.GENERATED_VERSION
+LARGE = build.GENERATED_MODEL + 4  # five pictures
 
 
 def listing(application: Any, model: int = MODEL, version: int = 0) -> dict[str, Any]:
@@ -63,7 +64,9 @@ def test_kept_ones_are_there_without_civitai(running: Any, demo: Any, tmp_path: 
         (path, kind), (small, small_kind) = running.pictures.file(one["kept"], small=False), running.pictures.file(one["kept"], small=True)
         assert running.data_dir / "examples" in path.parents and path.stat().st_size > small.stat().st_size and small_kind == "image/jpeg"
         assert kind in ("image/png", "image/jpeg") and previews.sniff(path.read_bytes())
-        assert running.pictures.original(one["url"]) == {"path": f"kept/{one['kept']}"}
+    known = [running.images.data(one).get("data") for one in found["items"]]
+    assert any(one and one["state"] == "found" and one["prompt"] for one in known), "their data is known without Civitai, too"
+    assert sum(bool(one) for one in known) == sum(bool(image["_meta"]) for image in demo.catalogue.version(VERSION)[1]["images"])
     film = next(one for one in listing(running, SPECIAL["video_preview"].model_id)["items"] if one["type"] == "video")
     assert running.pictures.file(film["kept"], small=False)[1] == "video/mp4" and running.pictures.file(film["kept"], small=True)[1] == "image/jpeg"
     for bad in ("", "../../catalog.db", "nothing.png"):
@@ -124,19 +127,19 @@ def test_no_room_at_all(tmp_path: Any, demo: Any, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_stopped_job_goes_on_where_it_was(running: Any, demo: Any) -> None:
-    done(running, running.register(str(MODEL)))
-    total = len(listing(running)["items"])
-    demo.fault("slow", path="original=true", seconds=0.4)
-    job = running.pictures.examples.start(MODEL, 0)
+    done(running, running.register(str(LARGE)))
+    total = len(listing(running, LARGE)["items"])
+    demo.fault("slow", path="original=true", seconds=1.0)
+    job = running.pictures.examples.start(LARGE, 0)
     until(lambda: running.jobs.view(job).done >= 1, 20)
     running.jobs.pause(job)
     assert finished(running, job).state == "paused"
-    before = listing(running)["kept"]["count"]
+    before = listing(running, LARGE)["kept"]["count"]
     assert 1 <= before < total
     demo.clear_faults()
     demo.forget()
     running.jobs.resume(job)
-    assert done(running, job)["kept"] == total == listing(running)["kept"]["count"]
+    assert done(running, job)["kept"] == total == listing(running, LARGE)["kept"]["count"]
     assert len([one for one in demo.requests if "original=true" in one["path"]]) <= total - before + 1, "what is here is not fetched again"
 
 

@@ -52,6 +52,7 @@ def test_all_pages_each_picture_once(running: Any, demo: Any, of: dict[str, int]
     assert {one["level"] for one in found} == {1, 2, 4, 8, 16} and {one["type"] for one in found} == {"image", "video"}
     assert all(one["url"].startswith(demo.storage_url) and one["created"] and one["post_id"] for one in found)
     one = next(one for one in found if one["id"] == community.COMMUNITY_IMAGE + 1)
+    assert one["page"] == f"{demo.url}/images/{one['id']}"
     assert one["has_meta"] and one["hash"] and (one["width"], one["height"]) == community.SIZES[1]
     before = len(demo.requests)
     assert page(running, **of, limit=200)["items"] == found[:200], "the second time from memory"
@@ -148,16 +149,8 @@ def test_what_nobody_waits_for_is_given_up(running: Any, demo: Any, monkeypatch:
     until(lambda: not known, 5, "the end of what nobody waits for")
 
 
-def test_originals_are_civitais_only(running: Any, demo: Any) -> None:
+def test_which_addresses_are_civitais() -> None:
     for bad in ("https://example.org/a/b/original=true/1.png", "file:///etc/passwd", "https://civitai.com.example.org/x", "http://169.254.169.254/x"):
-        with pytest.raises(UsageError):
-            running.pictures.original(bad)
+        assert not images.is_civitais(bad, "http://127.0.0.1:7862")
     assert images.is_civitais("https://image.civitai.com/a/b/c.jpeg", "https://civitai.com")
     assert not images.is_civitais("http://127.0.0.1:80/a", "https://civitai.com") and not images.is_civitais("https://user@civitai.com/", "")
-    one = next(one for one in page(running, version=VERSION)["items"] if one["type"] == "image" and one["has_meta"])
-    found = until(lambda: running.pictures.original(one["url"]).get("path"), 10)
-    path, kind = running.pictures.examples.store.original(found.removeprefix("original/"))
-    assert kind == "image/png" and b"Negative prompt" in path.read_bytes()
-    before = len(demo.requests)
-    assert running.pictures.original(one["url"])["path"] == found and len(demo.requests) == before
-    assert running.pictures.examples.store.original("../catalog.db") is None

@@ -42,6 +42,10 @@ class Picture(msgspec.Struct, kw_only=True, frozen=True):
     created: str = ""
     has_meta: bool = False
 
+    def shown(self, civitai_url: str) -> dict[str, Any]:
+        """JSON-ready, with ``page``: its own page on Civitai, '' when its number is not told."""
+        return {**msgspec.to_builtins(self), "page": f"{civitai_url}/images/{self.id}" if self.id else ""}
+
 
 @dataclass(frozen=True)
 class Told:

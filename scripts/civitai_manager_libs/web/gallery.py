@@ -1,4 +1,4 @@
-"""Routes for pictures to look at: a version's examples, the community's gallery, kept pictures and originals.
+"""Routes for pictures to look at: a version's examples, the community's gallery and kept pictures.
 
 Nothing here waits for Civitai: what is not known yet answers {"pending": seconds}, and the page asks again.
 """
@@ -34,17 +34,20 @@ class Version(Body):
 
 
 class Forget(Body):
+    """Removes a version's kept pictures from this computer: how many, and their bytes."""
+
     version: Id
 
 
 POSTS: dict[str, tuple[type[Body], int, Callable[..., Any]]] = {
-    "/examples/keep": (Version, LIMIT, lambda app, body: {"job": app.jobs.started(body.ticket) or keep(app, body)}),
+    "/examples/keep": (Version, LIMIT, lambda app, body: keep_examples(app, body)),
     "/examples/forget": (Forget, LIMIT, lambda app, body: app.pictures.examples.forget(body.version)),
 }
 
 
-def keep(app: Application, body: Version) -> str:
-    return app.pictures.examples.start(body.model, body.version, body.ticket)
+def keep_examples(app: Application, body: Version) -> dict[str, str]:
+    """Keeps a version's example pictures with their generation data for when Civitai cannot be reached: starts a job, answers with its id."""
+    return {"job": app.jobs.started(body.ticket) or app.pictures.examples.start(body.model, body.version, body.ticket)}
 
 
 def query_of(request: Request) -> Query:
@@ -84,16 +87,6 @@ def routes(application: Callable[[], Application]) -> list[tuple[str, str, Calla
         """GET kept/NAME?size=small: a kept picture."""
         return sent(request, application().pictures.file(name, small=request.query_params.get("size") == "small"))
 
-    def original(request: Request) -> Response:
-        """GET original?url=: where the picture as it was uploaded can be had from us; it is fetched when it is not here."""
-        return answer(lambda: application().pictures.original(request.query_params.get("url", "")[:2000]))
-
-    def original_file(request: Request, name: str) -> Response:
-        """GET original/NAME: that picture."""
-        return sent(request, application().pictures.examples.store.original(name))
-
     posts = [("POST", path, endpoint(application, *POSTS[path])) for path in POSTS]
-    reads: list[tuple[str, Callable[..., Any]]] = [
-        ("/gallery", gallery), ("/examples", examples), ("/kept/{name}", kept), ("/original", original), ("/original/{name}", original_file),
-    ]  # fmt: skip
+    reads: list[tuple[str, Callable[..., Any]]] = [("/gallery", gallery), ("/examples", examples), ("/kept/{name}", kept)]
     return [*(("GET", path, act) for path, act in reads), *posts]

@@ -8,8 +8,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import msgspec
-
 from ...civitai import gallery
 from ...civitai.gallery import Query
 from ...errors import CivitaiManagerError, explain
@@ -57,7 +55,7 @@ class Gallery:
     def _fetch(self, query: Query, patience: Patience) -> None:
         page = gallery.page(self._services.client.using(patience), query)
         self._learn(page.pictures)
-        items = [msgspec.to_builtins(told.picture) for told in page.pictures]
+        items = [told.picture.shown(self._services.settings.civitai_url) for told in page.pictures]
         with self._lock:
             self._pages[query] = Kept(time.time(), items, page.following)
             self._pages.move_to_end(query)

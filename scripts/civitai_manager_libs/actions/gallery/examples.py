@@ -9,8 +9,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from ...catalog.kept import KeptPictures
 from ...civitai import gallery, images, payloads
 from ...civitai.gallery import Told
@@ -60,8 +58,8 @@ class Examples:
             (one for one in model.versions if one.images), next(iter(model.versions), None)
         )
         number = version.id if version else version_id
-        kept = {one.url: one for one in self._kept.of_version(number)}
-        shown = [msgspec.to_builtins(picture) for picture in self._pictures(model, version)]
+        kept = {one.url: one for one in self._kept.of_version(number) if self.store.has(one.name)}
+        shown = [picture.shown(self._services.settings.civitai_url) for picture in self._pictures(model, version)]
         known = {one["url"] for one in shown}
         shown += [one.picture for one in kept.values() if one.url not in known]  # Civitai may have dropped them since
         for one in shown:
@@ -110,11 +108,6 @@ class Examples:
                 context.item_failed(item, exc)
         context.update(done=len(items), awaits="")
         return _summary(context, items)
-
-    def kept_name(self, url: str) -> str:
-        """The name of the file of a kept picture, or ''."""
-        known = self._kept.by_url(url)
-        return known.name if known is not None and self.store.file(known.name) else ""
 
     def forget(self, version_id: int) -> dict[str, Any]:
         """Remove the kept pictures of a version from this computer: {"pictures", "bytes"}."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ...catalog.kept import KeptPictures
-from ...civitai import images
 from ...civitai.gallery import PERIODS, SORTS, Query, Told
 from ...errors import UsageError
 from ...reporter import Patience
@@ -15,7 +14,6 @@ from ..services import Services
 from .browsing import Gallery
 from .errands import Errands
 from .examples import Examples
-from .store import fetch
 
 
 class Pictures:
@@ -39,26 +37,6 @@ class Pictures:
         if query.sort not in SORTS or query.period not in PERIODS or not 0 < query.level < 64:
             raise UsageError("Civitai knows no such order, period or level of pictures.")
         return self._gallery.page(query, anew=anew)
-
-    def original(self, url: str) -> dict[str, Any]:
-        """The picture as it was uploaded, for a tab that takes one: {"path": below our routes}, or {"pending"} while it is fetched.
-
-        Raises RemoteError, UsageError.
-        """
-        if not images.is_civitais(url, self._services.settings.civitai_url):
-            raise UsageError("Only pictures of Civitai are fetched.")
-        kept = self.examples.kept_name(url)
-        if kept:
-            return {"path": f"kept/{kept}"}
-        name = self.examples.store.original_name(url)
-        if name:
-            return {"path": f"original/{name}"}
-
-        def work(patience: Patience) -> None:
-            self.examples.store.put_original(url, fetch(self._services.client.using(patience), url, video=images.is_video(url)))
-
-        waiting = self._errands.ask(("original", url), work)
-        return {"pending": waiting.seconds, "text": waiting.text}
 
     def file(self, name: str, *, small: bool) -> tuple[Path, str] | None:
         """A kept picture's file and MIME type."""

@@ -1,4 +1,4 @@
-"""The files of pictures here: examples that are kept, within a limit, and the last few originals that were asked for. All below the data folder."""
+"""The files of pictures that are kept here: within a limit, below the data folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ KINDS = {
 LARGE = 1600  # pixels: of a picture whose original is too large to keep
 FILM = 800  # pixels: of a video
 SMALL = 720  # pixels: the longest side in the grid
-ORIGINALS = 24  # files that are left lying for the next time
 
 
 class Full(UsageError):
@@ -49,7 +48,6 @@ class Store:
         self._services = services
         self._kept = kept
         self._folder = services.thumbnails.parent / "examples"
-        self._originals = services.thumbnails.parent / "originals"
         self._lock = threading.Lock()
 
     @property
@@ -67,9 +65,12 @@ class Store:
         path = self._path(name)
         return (path, known.kind) if path.is_file() else None
 
+    def has(self, name: str) -> bool:
+        return self._path(name).is_file()
+
     def is_here(self, url: str) -> bool:
         known = self._kept.by_url(url)
-        return known is not None and self._path(known.name).is_file()
+        return known is not None and self.has(known.name)
 
     def check_place(self) -> None:
         """Raises UsageError when the data folder lies where the host looks for models, or when nothing is to be kept."""
@@ -140,28 +141,6 @@ class Store:
 
     def _small(self, name: str) -> Path:
         return self._folder / name[:2] / f"{name}.small.jpg"
-
-    # -- originals, for a tab that takes a picture
-
-    def original_name(self, url: str) -> str:
-        """The name of a fetched original that lies here, or ''."""
-        found = next(iter(self._originals.glob(f"{_digest(url)}.*")), None)
-        return found.name if found else ""
-
-    def original(self, name: str) -> tuple[Path, str] | None:
-        path = self._originals / Path(name).name
-        kind = KINDS.get(path.suffix.removeprefix("."))
-        return (path, kind) if kind and path.is_file() else None
-
-    def put_original(self, url: str, data: bytes) -> None:
-        """Raises BadAnswer, NoSpace, NotWritable."""
-        ending = previews.sniff(data)
-        if ending is None:
-            raise BadAnswer("Civitai sent something else than a picture.")
-        atomic.write(self._originals / f"{_digest(url)}.{ending}", data)
-        newest = sorted(self._originals.glob("*.*"), key=lambda path: -path.stat().st_mtime)
-        for path in newest[ORIGINALS:]:
-            path.unlink(missing_ok=True)
 
 
 def fetch(client: Client, url: str, *, video: bool) -> bytes:
