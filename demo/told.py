@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -52,13 +53,19 @@ def _meta(way: str, number: int) -> Json | None:
     }  # fmt: skip
 
 
+def exif(comment: bytes) -> bytes:
+    """EXIF with nothing but a UserComment. (Not every version of Pillow can write one.)"""
+    main = struct.pack("<HHHIII", 1, 0x8769, 4, 1, 26, 0)  # one entry: where the directory of EXIF is
+    inner = struct.pack("<HHHIII", 1, 0x9286, 7, len(comment), 44, 0)
+    return b"Exif\0\0II*\0\x08\0\0\0" + main + inner + comment
+
+
 def written(picture: Image.Image, text: str, form: str) -> tuple[bytes, str]:
     """The file of a picture with its text in it, and its MIME type."""
     out = io.BytesIO()
     if form in ("exif", "webp"):
-        exif = Image.Exif()
-        exif.get_ifd(0x8769)[0x9286] = UNICODE + text.encode("utf-16-le" if form == "exif" else "utf-16-be")
-        picture.save(out, "JPEG" if form == "exif" else "WEBP", quality=92, exif=exif.tobytes())
+        comment = UNICODE + text.encode("utf-16-le" if form == "exif" else "utf-16-be")
+        picture.save(out, "JPEG" if form == "exif" else "WEBP", quality=92, exif=exif(comment))
         return out.getvalue(), "image/jpeg" if form == "exif" else "image/webp"
     notes: Any = PngImagePlugin.PngInfo()
     add: Callable[..., None] = notes.add_itxt if not text.isascii() else notes.add_text

@@ -18,6 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
+from demo.told import exif as written_exif
+
 TEXT = "a cat, 漢字 é\nNegative prompt: bad,\nworse\nSteps: 20, Sampler: Euler a, Seed: 5, Size: 512x768"
 
 
@@ -37,9 +39,7 @@ def png(*chunks: bytes) -> bytes:
 
 
 def with_comment(raw: bytes, form: str = "JPEG") -> bytes:
-    made = Image.Exif()
-    made.get_ifd(0x8769)[0x9286] = raw
-    return saved(form, exif=made.tobytes())
+    return saved(form, exif=written_exif(raw))
 
 
 def told(data: bytes) -> str:
