@@ -171,6 +171,12 @@
         cm.hurry();
     }
 
+    async function refresh() {
+        const known = chosen().filter((id) => id > 0);
+        if (!known.length) { tell("Civitai knows none of them."); return; }
+        try { await cm.post("register", {text: known.join("\n"), ticket: cm.ticket()}); tell(cm.tn(known.length, "Asking Civitai about {count} model.", "Asking Civitai about {count} models.")); } catch (error) { cm.say(cm.sentence(error)); }
+        cm.hurry();
+    }
     async function exportSome() {
         const some = chosen();
         try {
@@ -184,6 +190,7 @@
     const rests = cm.node("div", {class: "cm-pop-list cm-menu"},
         cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); favourite(false); }}, "Not a favourite any more"),
         cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); start("updates/check", "Looking for updates."); }}, "Check for updates"),
+        cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); refresh(); }}, "Refresh from Civitai"),
         cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); start("verify", "Reading the files and comparing their hashes."); }}, "Verify files"),
         cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); exportSome(); }}, "Export…"),
         cm.node("button", {type: "button", class: "cm-link", onclick: () => { more.close(); plan("move"); }}, "Move to where the template says…"));

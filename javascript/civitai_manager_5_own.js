@@ -76,6 +76,10 @@
         if (made) { newCollection.value = ""; newCollection.hidden = true; await send("collections/" + made.id + "/add", {ids: [id]}); }
     });
     const files = cm.node("ul", {class: "cm-list cm-own-files"});
+    // What a checkpoint here needs beside itself, and whether that is here, too.
+    const advice = cm.node("ul", {class: "cm-list cm-advice", "aria-label": "Text encoders and VAEs"});
+    const adviceRow = (one) => cm.node("li", {class: ["missing", "unsure"].includes(one.state) ? "cm-bad-file" : ""}, one.state === "missing" ? cm.icon("warning") : null, cm.node("span", {}, one.sentence),
+        one.state !== "here" && one.here.length ? cm.node("details", {}, cm.node("summary", {}, "What there is of that kind"), cm.node("ul", {}, ...one.here.map((file) => cm.node("li", {class: "cm-path", translate: "no", title: file.path}, file.name)))) : null);
     function onEnter(field, done) { field.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); event.stopPropagation(); done(); } }); }
     const chip = (text, remove, label) => cm.node("span", {class: "cm-chip cm-own-chip"}, cm.node("span", {translate: "no"}, text), cm.button("cross", label, remove));
     const copy = (text, label) => cm.node("button", {type: "button", class: "cm-link", "data-cm-copy": text, title: "Copy", "aria-label": label || "Copy"}, "Copy");
@@ -84,7 +88,7 @@
         part("Your tags", tags, tag, known), part("Collections", collections, collection, newCollection),
         part("For prompts", cm.node("div", {class: "cm-pair"}, weightField), negativeField, cm.wordSets.node),
         part("Updates and content", cm.node("div", {class: "cm-pair"}, ...[["Updates", follow], ["Stay with", pinned], ["Mature content", level]].map(([text, node]) => cm.node("label", {class: "cm-field"}, cm.node("span", {}, text), node)))),
-        part("Files here", files));
+        part("Files here", files, advice));
     cm.own = cm.node("div", {class: "cm-own"}, body);
 
     const HEALTH = {"": "not looked at yet", whole: "whole, as far as its header tells", truncated: "Broken: truncated", verified: cm.t("verified"), wrong: "Broken: wrong bytes"};
@@ -112,6 +116,8 @@
         drawCollections();
         cm.wordSets.show(view, send);
         files.replaceChildren(...(view.files.length ? view.files.map(fileRow) : [cm.node("li", {class: "cm-quiet"}, "None.")]));
+        advice.replaceChildren(...(view.advice || []).map(adviceRow));
+        advice.hidden = !advice.children.length;
         body.hidden = false;
     }
     // Each with a note on why it is in there; the field of one that is being typed in stays.

@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[3]
 VERBS = ("pause", "resume", "cancel", "retry", "dismiss")
 MODEL = (
     "id", "name", "type", "creator", "url", "gone", "favourite", "rating", "weight", "negative", "own_level", "level", "follow", "pinned", "own_tags",
-    "collections", "word_sets", "ignored", "newer", "checked", "files",
+    "collections", "word_sets", "ignored", "newer", "checked", "files", "advice",
 )  # fmt: skip
 VERSION = ("id", "name", "base_model", "published", "early_access", "here", "newer", "ignored", "trained_words", "air")
 
