@@ -141,3 +141,13 @@ def test_names_are_those_of_the_host(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert names.prompt_name(path, "checkpoint") == "sub/moss.safetensors [0123456789]"
     monkeypatch.setitem(sys.modules, "networks", SimpleNamespace(available_networks={"moss": SimpleNamespace(filename=str(path), get_alias=1 / 2)}))
     assert names.prompt_name(path, "lora") == "moss"
+
+
+def test_a_picture_of_civitai_comes_as_it_was_uploaded(app: Any, demo: Any) -> None:
+    body, _ = app.services.client.transport.get_json("/api/v1/models/4100003")
+    url = next(image["url"] for version in body["modelVersions"] for image in version["images"] if image["type"] == "image")
+    demo.forget()
+    view = app.jobs.wait(app.webui.prepare(url), 30)
+    assert view.state == "done", view
+    assert app.webui.picture(view.result["key"]).width > 0
+    assert any("original=true" in one["path"] for one in demo.requests)
