@@ -97,7 +97,8 @@
     const again = () => action(cm.t("Try again"), () => data.retry());
     function drawCount() {
         const number = data.items.length;
-        const seconds = Math.floor((performance.now() - since) / 1000);
+        const passed = Math.floor((performance.now() - since) / 1000);
+        const seconds = passed < 5 ? passed : passed - passed % 5;  // it is read out
         let text = "";
         if (data.error && !data.answered) { text = ""; }
         else if (!data.answered) { text = waits && waits.text ? cm.t("Civitai: {what}", {what: waits.text}) : seconds > 1 ? cm.t("Asking Civitai, {count} s", {count: seconds}) : cm.t("Asking Civitai…"); }
@@ -161,7 +162,7 @@
             if (key !== "a" || event.shiftKey) { return false; }
             cm.picked.all();
         } else if (key === "v" && item) { cm.marks.reveal(item.id); }
-        else if (key === "escape" && cm.closeRemote()) { /* closed */ }
+        else if (key === "escape" && cm.closeRemote()) { cm.browsing.mark(0); }
         else if (key === "escape" && cm.picked.count() && !cm.root().classList.contains("cm-panel-open")) { cm.picked.clear(); }
         else { return false; }
         return true;
@@ -205,7 +206,7 @@
     cm.on("revision", renew);
     cm.on("restarted", renew);
     cm.on("resized", list.draw);
-    cm.on("chosen", (id) => { if (shown) { cm.closeRemote(); current = id; list.draw(); } });
+    cm.on("chosen", (id) => { cm.closeRemote(); current = id; list.draw(); });  // one panel at a time
     cm.on("view", (name) => {
         shown = name === "civitai";
         if (!shown) { return; }

@@ -80,6 +80,8 @@ def test_nothing_is_asked_before_the_view_is_opened_and_only_pictures_of_another
     made.wait_for_selector(".cm-connection:has-text('Connected')")
     made.wait_for_timeout(1500)
     assert thousand.requests == [] and not [url for url in asked if "/civitai-manager/browse" in url]
+    asked.clear()  # old versions of gradio ask other sites for fonts and scripts while they load
+    before = list(browser.foreign)
     made.click('[data-view="civitai"]')
     made.wait_for_selector(CARD, timeout=20_000)
     made.wait_for_selector(".cm-civitai .cm-card.cm-loaded")
@@ -92,7 +94,7 @@ def test_nothing_is_asked_before_the_view_is_opened_and_only_pictures_of_another
     assert {one["path"] for one in thousand.requests if one["origin"] == "api"} <= {"/api/v1/models", "/api/v1/enums"} | {
         f"/api/v1/models/{made.evaluate(ITEMS)[0]}"
     }
-    assert browser.foreign == [] and browser.errors == []
+    assert browser.foreign == before and browser.errors == []
 
 
 def test_a_thousand_results_with_faults_on(page: Any, thousand: DemoServer) -> None:
