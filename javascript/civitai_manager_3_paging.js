@@ -77,6 +77,7 @@
             data.generation += 1;
             data.key = options.key();
             stop();
+            controller = new AbortController();  // one for all that belongs to this question, so that nothing of it asks on under the next
             if (fresh) { Object.assign(data, {pages: [], items: [], answered: false, total: null}); }
             Object.assign(data, {error: null, ended: false, halted: false, newer: false});
             const last = data.pages[data.pages.length - 1];
@@ -85,7 +86,7 @@
         };
         function stop() {
             clearTimeout(timer);
-            if (controller) { controller.abort(); controller = null; }
+            if (controller) { controller.abort(); }
             data.busy = false;
         }
         function settle(last) {
@@ -117,7 +118,7 @@
             const last = data.pages[data.pages.length - 1];
             const cursor = last ? last.next : "";
             const generation = data.generation;
-            const mine = controller = new AbortController();
+            const mine = controller;
             Object.assign(data, {busy: true, error: null});
             try {
                 const answer = await options.fetchPage({cursor: cursor, key: data.key, signal: mine.signal, again: Boolean(again)});

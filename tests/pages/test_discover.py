@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -208,8 +209,6 @@ def test_offline_the_last_answer_is_shown_with_its_date(page: Any, thousand: Dem
     find(page, "fox")
     wait_items(page, "data.items.length > 0 && data.key.includes('fox')")
     find(page, "")
-    import sqlite3
-
     with sqlite3.connect(product.data_dir / "catalog.db", timeout=20) as db:
         db.execute("UPDATE answers SET asked = asked - 7200")
     thousand.stop_api()
@@ -221,6 +220,27 @@ def test_offline_the_last_answer_is_shown_with_its_date(page: Any, thousand: Dem
         page.wait_for_selector(".cm-civitai .cm-empty:has-text('Civitai could not be asked')", timeout=30_000)
     finally:
         thousand.start_api()
+
+
+def test_an_old_answer_is_shown_at_once_and_renewed_behind(page: Any, thousand: DemoServer, product: Any) -> None:
+    find(page, "badger")
+    wait_items(page, "data.items.length > 0 && data.key.includes('badger')")
+    before = page.evaluate(ITEMS)
+    find(page, "")
+    with sqlite3.connect(product.data_dir / "catalog.db", timeout=20) as db:
+        db.execute("UPDATE answers SET asked = asked - 7200")
+    gone = before[0]
+    thousand.catalogue.unlisted.add(gone)
+    thousand.fault("slow", path="query=badger", seconds=1.5)
+    try:
+        find(page, "badger")
+        wait_items(page, f"data.items.length > 0 && data.key.includes('badger') && data.items[0].id === {gone}")
+        wait_items(page, f"data.items.length > 0 && data.items[0].id !== {gone}")
+        assert page.evaluate(ITEMS) == before[1:]
+        find(page, "kingfisher")  # while nothing of the older question goes on
+        wait_items(page, "data.answered && data.key.includes('kingfisher')")
+    finally:
+        thousand.catalogue.unlisted.discard(gone)
 
 
 def test_everything_by_keys_and_registering_from_the_panel(page: Any, browser: Any) -> None:
@@ -315,7 +335,7 @@ def test_the_panel_is_a_sheet_on_a_phone(product: Any, browser: Any) -> None:
     made.locator(CARD).first.click()
     made.wait_for_selector(".cm-remote:visible, #cm_panel:visible")
     box = made.locator(".cm-remote:visible, #cm_panel:visible").first.bounding_box()
-    assert box["width"] > 300
+    assert box["width"] >= made.locator("#cm_library").bounding_box()["width"] - 8
     assert made.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
     small = made.evaluate(
         """() => [...document.querySelectorAll('.cm-civitai :is(button, select, input, a)')].filter((n) => n.offsetParent)
