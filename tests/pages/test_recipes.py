@@ -264,3 +264,17 @@ def test_from_generation_data_of_a_picture_of_civitais(app: Any, browser: Any, r
     told = recipes.get(f"/{card['id']}")
     assert (told["name"], told["level"], told["source"]["kind"]) == ("Example", 1, "civitai") and told["source"]["url"].endswith("/images/7")
     assert browser.errors == []
+
+
+def test_a_recipe_goes_into_txt2img(app: Any, browser: Any, recipes: Recipes) -> None:
+    number = recipes.post(infotext=shapes.INFOTEXT, name="Sent")["id"]
+    page = view(browser, app)
+    open_one(page, number)
+    if not page.evaluate("window.civitaiManager.host ? window.civitaiManager.host.targets.length : 0"):
+        assert page.locator('[data-cm-send="copy"].cm-primary').count() == 1, "alone it is copied"
+        return
+    page.click('[data-cm-send="txt2img"]')
+    page.wait_for_function("() => document.querySelector('#txt2img_prompt textarea').value.startsWith('masterpiece, a lake at dusk')", timeout=30_000)
+    assert page.evaluate("document.querySelector('#txt2img_neg_prompt textarea').value").startswith("blurry")
+    until(lambda: recipes.get(f"/{number}")["used"] > 0, 10, "its use is noted")
+    assert browser.errors == []
