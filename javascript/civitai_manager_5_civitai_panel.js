@@ -19,6 +19,7 @@
     const large = cm.button("eye", cm.t("Look at the pictures"), look);
     const picture = cm.node("div", {class: "cm-picture cm-remote-picture"}, cover.node, cm.button("cross", cm.t("Close (Esc)"), () => close(), {class: "cm-icon cm-close"}),
         cm.node("span", {class: "cm-picture-bar"}, back, label, large, next));
+    const gallery = cm.node("button", {type: "button", class: "cm-action cm-with-icon", onclick: () => cm.pictures.open(model.id, version)}, cm.icon("pictures"), cm.node("span", {}, cm.t("Pictures")));
     const title = cm.node("h3", {class: "cm-remote-name", translate: "no", tabindex: "-1"});
     const facts = cm.node("p", {class: "cm-quiet"});
     const makers = cm.node("div", {class: "cm-row"});
@@ -26,7 +27,7 @@
     const state = cm.node("p", {class: "cm-line", role: "status"});
     const versions = cm.node("select", {class: "cm-input", "aria-label": cm.t("Version")});
     const body = cm.node("div", {class: "cm-remote-body"});
-    const panel = cm.node("aside", {class: "cm-remote", "aria-label": cm.t("Model on Civitai"), hidden: true}, picture, title, facts, makers, acts, state,
+    const panel = cm.node("aside", {class: "cm-remote", "aria-label": cm.t("Model on Civitai"), hidden: true}, picture, gallery, title, facts, makers, acts, state,
         cm.node("label", {class: "cm-field"}, cm.node("span", {}, cm.t("Version")), versions), body);
     cm.civitai.append(panel);
     versions.addEventListener("change", () => { version = Number(versions.value); at = 0; draw(); });
