@@ -327,10 +327,26 @@ def test_images() -> None:
             transport(peer.url).get_bytes(f"{peer.url}/a.png", 1000)
 
 
-@pytest.mark.parametrize("url", ["", "file:///etc/passwd", "ftp://h/x", "http://[", "/relative", "http://127.0.0.1:1/x", "http://localhost/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "file:///etc/passwd", "ftp://h/x", "http://[", "/relative", "http://127.0.0.1:1/x", "http://localhost/x", "https://192.168.0.1/router.png",
+        "https://169.254.169.254/latest", "https://civitai.com.example.org/a.png", "https://user@image.civitai.com/a.png", "https://[fe80::1]/a.png",
+    ],
+)  # fmt: skip
 def test_images_from_strange_places(url: str) -> None:
+    def nobody(*_: object, **__: object) -> None:
+        raise AssertionError("it was asked")
+
+    way = Transport(Settings, version="0.0")
+    way._session.request = nobody  # type: ignore[method-assign, assignment]
     with pytest.raises(errors.BadAnswer):
-        Transport(Settings, version="0.0").get_bytes(url, 1000)
+        way.get_bytes(url, 1000)
+
+
+def test_an_image_is_not_redirected_to_another_place() -> None:
+    with Peer(Answer(302, {}, {"Location": "http://192.168.0.1/router.png"})) as peer, pytest.raises(errors.BadAnswer, match="192.168.0.1"):
+        transport(peer.url).get_bytes(f"{peer.url}/a.png", 1000)
 
 
 def test_images_are_asked_over_https() -> None:

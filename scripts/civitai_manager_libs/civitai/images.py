@@ -20,7 +20,11 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def is_civitais(url: str, civitai_url: str) -> bool:
-    """Whether an address that a page names is one of Civitai's pictures, so that it may be fetched for it; of this computer only beside the demo."""
+    """Whether an address that a page or an answer names lies at Civitai, or at the site that is set in its place, so that this computer may fetch it.
+
+    Anything else may lie where only this computer gets to: the router, a service of the company, another person's machine. Of this computer itself
+    only what lies beside a Civitai that is here, too (the demo).
+    """
     try:
         parts, own = urlsplit(url), urlsplit(civitai_url)
         host = parts.hostname or ""
@@ -28,7 +32,7 @@ def is_civitais(url: str, civitai_url: str) -> bool:
         return False
     if parts.scheme not in ("http", "https") or "@" in parts.netloc:
         return False
-    return bool(_HOSTS.fullmatch(host)) or (host in _LOCAL and own.hostname in _LOCAL)
+    return bool(_HOSTS.fullmatch(host)) or (host == own.hostname and host not in _LOCAL) or (host in _LOCAL and own.hostname in _LOCAL)
 
 
 def is_video(url: str) -> bool:

@@ -27,7 +27,7 @@ from requests.utils import get_environ_proxies
 from ..errors import BadAnswer, KeyRejected, NotFound, Offline, RemoteError, ServiceDown
 from ..reporter import Patience, Plain
 from ..settings import LOOPBACK, Settings
-from . import refusals
+from . import images, refusals
 from .governor import LONGEST_SPACING, WAITING, Governor
 from .values import decode
 
@@ -206,7 +206,7 @@ class Transport:
             if answer.status not in (301, 302, 303, 307, 308) or not target or refusals.login_redirect(target):
                 return answer
             redirects += 1
-            url = self._redirected(url, target, redirects)
+            url = self._redirected(url, target, redirects, authorized=authorized)
 
     def _once(self, method: str, url: str, data: bytes | None, limit: int, effort: _Effort, authorized: bool) -> Answer:
         left = effort.left
@@ -255,8 +255,8 @@ class Transport:
                 self._governors[origin] = Governor(API_IN_FLIGHT if api else IMAGE_IN_FLIGHT, self._spacing[api])
             return self._governors[origin]
 
-    def _redirected(self, url: str, target: str, redirects: int) -> str:
-        """Where a redirect leads. Raises BadAnswer for too many, and for one from https to open http."""
+    def _redirected(self, url: str, target: str, redirects: int, *, authorized: bool) -> str:
+        """Where a redirect leads. Raises BadAnswer for too many, for one from https to open http, and for an image's to where no image may lie."""
         try:
             following = urljoin(url, target)
             new, old = origin_of(following), origin_of(url)
@@ -266,17 +266,16 @@ class Transport:
             raise BadAnswer("Civitai redirects in a circle.")
         if old[0] == "https" and new[0] == "http":
             raise BadAnswer("Civitai redirects to an address without encryption.")
-        return following
+        return following if authorized else self._public(following)
 
     def _public(self, url: str) -> str:
-        """An image's address as it may be asked: https, and on this computer only when the API is there too (the demo)."""
+        """An image's address as it may be asked: at Civitai (``images.is_civitais``), over https, but on this computer."""
         try:
             scheme, host, _ = origin_of(url)
-            local = is_loopback(origin_of(self.base_url)[1])
         except ValueError:
             raise BadAnswer("An image's address is none.") from None
-        if is_loopback(host) and not local:
-            raise BadAnswer("An image's address leads to this computer.")
+        if not images.is_civitais(url, self.base_url):
+            raise BadAnswer(f"This image does not lie at Civitai, but at {host}: it is not fetched.", next_step="Save it yourself, then give it as a file.")
         return url if scheme == "https" or is_loopback(host) else "https" + url[len("http") :]
 
 

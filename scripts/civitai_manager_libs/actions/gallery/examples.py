@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...catalog.kept import KeptPictures
-from ...civitai import gallery, images, payloads
+from ...civitai import gallery, payloads
 from ...civitai.gallery import Told
 from ...civitai.payloads import Model, Version
 from ...errors import BadAnswer, CivitaiManagerError, NotFound, Offline, RemoteError, SomeFailed, UsageError
@@ -131,8 +131,6 @@ class Examples:
         url = picture["url"]
         if self.store.is_here(url):
             return 0, 0
-        if not images.is_civitais(url, self._services.settings.civitai_url):
-            raise BadAnswer("This picture does not lie at Civitai.", next_step="It is left out.")
         client = self._services.client.using(context)
         video = picture["type"] == "video"
         data = fetch(client, url, video=video)
