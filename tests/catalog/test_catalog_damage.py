@@ -10,6 +10,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from civitai_manager_libs.actions import identify, thumbnails
 from civitai_manager_libs.application import Application
@@ -167,7 +168,8 @@ def furnish_with_words(application: Application) -> dict[str, Any]:
     own.note_in_collection(one, FIRST[2], "the second")
     own.move_collections([two], before=one)
     own.save_filters("Meine", {"q": "#öl", "hide": 4})
-    application.discover.follow(Search(creator="oakandink"), "Ölbilder")
+    follow = application.discover.follow(Search(creator="oakandink"), "Ölbilder")
+    application.services.follows.looked(follow, [7, 5], [5, 7, 9], "2026-01-02T03:04:05Z")
     with application._database.writing() as db:
         columns = db.execute("PRAGMA table_info(journal)").fetchall()
         moved = {column["name"]: 12 if column["type"] in ("INTEGER", "REAL") else "done" for column in columns}
@@ -189,7 +191,8 @@ def told(application: Application, local: int) -> dict[str, Any]:
     files = [[(one["path"], one["sha256"], one["state"], one["kind"]) for one in (view or {})["files"]] for view in views]
     return {
         "views": [{name: (view or {})[name] for name in names} for view in views], "sets": sets, "collections": collections, "notes": notes,
-        "files": files, "filters": application.own.filters(), "follows": [(one["name"], one["search"]) for one in application.discover.follows()],
+        "files": files, "filters": application.own.filters(),
+        "follows": [msgspec.structs.replace(one, id=0) for one in application.services.follows.all()],
         "journal": journal, "picture": application.thumbnail(local),
         "local": application.ids(Wanted(state="local"))["ids"], "missing": application.ids(Wanted(state="missing"))["ids"],
     }  # fmt: skip
@@ -246,7 +249,7 @@ def test_one_spoiled_table_costs_only_itself(furnished: tuple[Path, dict[str, st
         if table != "collections":
             assert [one[0] for one in told(application, FIRST[1])["collections"]] == ["Zwei", "Ölbilder"]
         assert application.own.filters() == before["filters"]
-        assert [(one["name"], one["search"]) for one in application.discover.follows()] == before["follows"] != []
+        assert told(application, FIRST[1])["follows"] == before["follows"] != []
     finally:
         application.close()
     check_untouched(files)

@@ -154,4 +154,4 @@ def test_which_addresses_are_civitais() -> None:
         assert not images.is_civitais(bad, "http://127.0.0.1:7862")
     assert images.is_civitais("https://image.civitai.com/a/b/c.jpeg", "https://civitai.com")
     assert not images.is_civitais("http://127.0.0.1:80/a", "https://civitai.com") and not images.is_civitais("https://user@civitai.com/", "")
-    assert images.is_civitais("https://pictures.mirror.example/a", "https://pictures.mirror.example/") and not images.is_civitais("http://10.0.0.1/a", "")
+    assert images.is_civitais("https://mirror.example/a", "https://mirror.example/") and not images.is_civitais("http://10.0.0.1/a", "")

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import shapes
 from civitai_manager_libs.catalog.exchange import Collection, Member, Own, WordSet
+from civitai_manager_libs.catalog.follows import MOST
+from civitai_manager_libs.civitai.searching import Search
 from civitai_manager_libs.errors import FileExists, UsageError
 from support import NOWHERE, done, failed, finished, make_application, sha256, until
 
@@ -66,6 +68,8 @@ def library(application: Any, tmp_path: Path) -> None:
     services.exchange.give_collection(Collection("Zoo", "all animals", [Member(FIRST[1], "why"), Member(CASE.model_id), Member(mine)]))
     services.exchange.give_collection(Collection("Empty", "", []))
     services.exchange.give_filters({"Big ones": {"query": "is:downloaded", "sort": "size"}})
+    follow = application.discover.follow(Search(creator="oakandink"), "Öl")
+    services.follows.looked(follow, [FIRST[6]], [FIRST[5], FIRST[6]], "2026-01-02T03:04:05.000Z")
     services.models.set_gone(GONE)
 
 
@@ -114,6 +118,9 @@ def test_round_trip(running: Any, other: Any, demo: Any, tmp_path: Path) -> None
         assert model == next(one for one in first["models"] if one["key"] == model["key"])
     assert sorted(model["key"] for model in second["models"]) == sorted(model["key"] for model in first["models"])
     assert {**second, "models": None} == {**first, "models": None}
+    (follow,) = other.services.follows.all()
+    assert (follow.name, follow.search["creator"], follow.news, follow.known) == ("Öl", "oakandink", [FIRST[6]], [FIRST[5], FIRST[6]])
+    assert dry["taken"]["follows"] == 1 and follow.since.startswith("2026-01-02T03:04:05")
     assert all(other.thumbnail(number) for number in (CASE.model_id, FIRST[0])), "pictures came too"
 
 
@@ -227,16 +234,24 @@ def test_damaged_entries_cost_only_themselves(offline: Any, tmp_path: Path) -> N
         ],
         "collections": [None, {"name": "C", "members": [{"model": key} for key in (f"sha256:{sha}", "civitai:5", "civitai:x", "what")]}],
         "saved_filters": {"f": {"query": "x"}},
+        "follows": [
+            3, {"name": "all", "search": {}}, {"search": {"creator": 5}}, {"name": "\0", "search": {"tag": "cat"}, "since": "3000-01-01T00:00:00Z",
+             "known": "x", "news": [1, "2", None]}, *({"search": {"text": f"word {number}"}} for number in range(300)),
+        ],
     }  # fmt: skip
     (tmp_path / "x.json").write_text(json.dumps(raw))
     report = done(offline, offline.import_library(str(tmp_path / "x.json")))
-    assert len(report["unreadable"]) == 8 and len(report["dangling"]) == 3
+    assert len(report["unreadable"]) == 9 and len(report["dangling"]) == 3
     (number,) = offline.services.models.ids()
     assert offline.services.exchange.own([number])[number] == Own(note="kept", tags=["ok"], ignored=[7])
     assert {one["field"] for one in report["conflicts"]} == {"rating", "level", "weight", "follow"}
     assert [one.members for one in offline.services.exchange.collections()] == [[Member(number)]]
     assert report["recipes"] == [] and any(one["path"] == "recipe 1" for one in report["unreadable"])
     assert offline.services.files.all()[0].state == "missing"
+    follows = offline.services.follows.all()
+    assert report["taken"]["follows"] == len(follows) == MOST and sum("cannot be understood" in one["note"] for one in report["notes"]) == 2
+    (cat,) = [one for one in follows if one.search.get("tag") == "cat"]
+    assert cat.name == "#cat" and cat.since < "2999" and (cat.known, cat.news) == ([], [1])
 
 
 def test_an_export_never_replaces_another_file(running: Any, tmp_path: Path) -> None:

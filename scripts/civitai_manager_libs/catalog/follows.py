@@ -60,13 +60,23 @@ class Follows:
             made = db.execute("INSERT INTO follows (key, name, search, since) VALUES (?, ?, ?, ?)", (key, name, json.dumps(search), since))
             return int(made.lastrowid or 0)
 
-    def give(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Take over rows of a damaged catalog; what is followed already stays as it is."""
+    def give(self, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Take over rows of a damaged catalog, or what another machine follows; how many were new. What is followed already stays as it is, and
+        what comes beyond ``MOST`` is left."""
+        new = 0
         with self._db.writing() as db:
+            room = MOST - db.execute("SELECT count(*) FROM follows").fetchone()[0]
             for row in rows:
                 told = [str(row.get(name) or "") for name in ("key", "name", "search", "since")]
-                if all(told):
-                    db.execute("INSERT OR IGNORE INTO follows (key, name, search, since) VALUES (?, ?, ?, ?)", told)
+                if not all(told) or new >= room:
+                    continue
+                lists = [json.dumps(_ids(row.get(name))[:KNOWN]) for name in ("known", "news")]
+                looked = row.get("looked")
+                new += db.execute(
+                    "INSERT OR IGNORE INTO follows (key, name, search, since, known, news, looked) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (*told, *lists, looked if isinstance(looked, float) else 0.0),
+                ).rowcount
+        return new
 
     def remove(self, follow_id: int) -> None:
         with self._db.writing() as db:
@@ -92,13 +102,15 @@ class Follows:
             db.execute("UPDATE follows SET news = '[]' WHERE id = ?", (follow_id,))
 
 
-def _follow(row: sqlite3.Row) -> Follow:
-    def ids(name: str) -> list[int]:
-        found = decoded(row[name], [])
-        return [one for one in found if isinstance(one, int)] if isinstance(found, list) else []
+def _ids(told: Any) -> list[int]:
+    """A list of ids, as it is or as JSON; what is none is left out."""
+    found = decoded(told, []) if isinstance(told, str) else told
+    return [one for one in found if isinstance(one, int)] if isinstance(found, list) else []
 
+
+def _follow(row: sqlite3.Row) -> Follow:
     search = decoded(row["search"], {})
     return Follow(
-        id=row["id"], name=row["name"], search=search if isinstance(search, dict) else {}, since=row["since"], known=ids("known"),
-        news=ids("news"), looked=row["looked"],
+        id=row["id"], name=row["name"], search=search if isinstance(search, dict) else {}, since=row["since"], known=_ids(row["known"]),
+        news=_ids(row["news"]), looked=row["looked"],
     )  # fmt: skip

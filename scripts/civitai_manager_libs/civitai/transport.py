@@ -275,7 +275,7 @@ class Transport:
         except ValueError:
             raise BadAnswer("An image's address is none.") from None
         if not images.is_civitais(url, self.base_url):
-            raise BadAnswer(f"This image does not lie at Civitai, but at {host}: it is not fetched.", next_step="Save it yourself, then give it as a file.")
+            raise BadAnswer(f"This image lies at {host}, not at Civitai: it is not fetched.", next_step="Save it yourself, then give it as a file.")
         return url if scheme == "https" or is_loopback(host) else "https" + url[len("http") :]
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 import logging
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from ...catalog.follows import Follow
+from ...catalog.follows import MOST, Follow
+from ...catalog.texts import plain
 from ...civitai import searching
 from ...civitai.payloads import Model
 from ...civitai.searching import Search
 from ...civitai.values import parse_time, time_text
-from ...errors import BadValue, CivitaiManagerError, KeyRejected, NotFound, Offline, SomeFailed
+from ...errors import BadValue, CivitaiManagerError, KeyRejected, NotFound, Offline, SomeFailed, UsageError
 from ...jobs.context import Context
 from ..services import Services
 
@@ -28,12 +31,50 @@ Json = dict[str, Any]
 
 def add(services: Services, search: Search, name: str = "") -> int:
     """Follow a search from now on; its id. Raises UsageError, BadValue for one that asks for nothing in particular."""
+    wanted = _wanted(search)
+    asked = msgspec.to_builtins(wanted)
+    return services.follows.add(_key(asked), name.strip() or named(wanted), asked, time_text(datetime.datetime.now(datetime.timezone.utc)))
+
+
+def _wanted(search: Search) -> Search:
+    """The search as it is followed. Raises UsageError, BadValue."""
     wanted = msgspec.structs.replace(searching.checked(search), sort="Newest", period="AllTime")
     if not (wanted.text or wanted.creator or wanted.tag or wanted.types or wanted.bases or wanted.mine):
         raise BadValue("All of Civitai cannot be followed.", next_step="Search for a creator, a tag, words, a type or a base model first.")
-    asked = msgspec.to_builtins(wanted)
-    key = hashlib.sha256(msgspec.json.encode(sorted(asked.items(), key=lambda one: one[0]))).hexdigest()[:32]
-    return services.follows.add(key, name.strip() or named(wanted), asked, time_text(datetime.datetime.now(datetime.timezone.utc)))
+    return wanted
+
+
+def _key(asked: Json) -> str:
+    return hashlib.sha256(msgspec.json.encode(sorted(asked.items(), key=lambda one: one[0]))).hexdigest()[:32]
+
+
+def exported(services: Services) -> list[Json]:
+    """All that is followed, as another machine takes it over (``give``): name, search, since, known, news."""
+    names = ("name", "search", "since", "known", "news")
+    return [{name: getattr(one, name) for name in names} for one in services.follows.all()]
+
+
+def give(services: Services, theirs: Iterable[Mapping[str, Any]], *, dry_run: bool = False) -> tuple[int, list[str]]:
+    """Follow what another machine follows, from its last look on: how many are new here, and the names of those that cannot be followed."""
+    rows: dict[str, Json] = {}
+    bad: list[str] = []
+    now = datetime.datetime.now(datetime.timezone.utc)
+    for one in theirs:
+        name = plain(str(one.get("name") or "")).replace("\0", "").strip()[:200]
+        try:
+            wanted = _wanted(msgspec.convert(one.get("search"), Search))
+        except (msgspec.ValidationError, UsageError):
+            bad.append(name)
+            continue
+        asked = msgspec.to_builtins(wanted)
+        since = min(parse_time(one.get("since")) or now, now)  # a clock that is ahead would hide what is new
+        rows.setdefault(_key(asked), {
+            "name": name or named(wanted), "search": json.dumps(asked), "since": time_text(since), "known": one.get("known"), "news": one.get("news"),
+        })  # fmt: skip
+    here = {_key(one.search) for one in services.follows.all()}
+    if dry_run:
+        return min(len(rows.keys() - here), MOST - len(here)), bad
+    return services.follows.give({"key": key, **row} for key, row in rows.items()), bad
 
 
 def named(search: Search) -> str:

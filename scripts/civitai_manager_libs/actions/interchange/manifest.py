@@ -1,7 +1,7 @@
 """The manifest: the whole library as one JSON document, from which another machine can rebuild it.
 
     {"format": "civitai-manager-library", "version": 1, "exported": TIME, "program": VERSION,
-     "models": [...], "collections": [...], "saved_filters": {...}, "recipes": [...]}
+     "models": [...], "collections": [...], "saved_filters": {...}, "recipes": [...], "follows": [...]}
 
 A model is named by its ``key``: ``civitai:ID``, or ``sha256:HASH`` (else ``file:KIND/PATH``) for a file that Civitai does not know. Files are named
 by the kind of their folder and the path below it. Only what is set is written. An older program ignores what it does not know. Recipes are
@@ -27,6 +27,7 @@ from ...disk import atomic
 from ...disk.sidecars.reading import Unreadable
 from ...errors import FileExists, NotWritable, UsageError
 from ...jobs.context import Context
+from ..discover import following
 from ..recipes import documents
 from ..recipes import pictures as kept_pictures
 from ..services import Services
@@ -105,6 +106,7 @@ class Document(msgspec.Struct):
     collections: list[msgspec.Raw] = []
     saved_filters: dict[str, Any] = {}
     recipes: list[msgspec.Raw] = []
+    follows: list[msgspec.Raw] = []
 
 
 # -- export
@@ -158,13 +160,15 @@ def run_export(services: Services, context: Context) -> dict[str, Any]:
         collections = [one for one in collections if one.members]
     head = {"format": FORMAT, "version": VERSION, "exported": _now(), "program": __version__}
     filters = exchange.filters() if only is None else {}
+    follows = following.exported(services) if only is None else []
     recipes, pictures = _recipes(services, context, path) if only is None else ([], 0)
     parts = [
         json.dumps(head)[:-1].encode(),
         b', "models": [\n' + b",\n".join(lines) + b"\n]",
         b', "collections": [\n' + b",\n".join(msgspec.json.encode(one) for one in collections) + b"\n]",
         b', "saved_filters": ' + json.dumps(filters, ensure_ascii=False, sort_keys=True).encode("utf-8", "replace"),
-        b', "recipes": [\n' + b",\n".join(recipes) + b"\n]}\n",
+        b', "recipes": [\n' + b",\n".join(recipes) + b"\n]",
+        b', "follows": [\n' + b",\n".join(msgspec.json.encode(one) for one in follows) + b"\n]}\n",
     ]
     context.check()
     atomic.write(path, b"".join(parts))
@@ -251,6 +255,7 @@ class Manifest(msgspec.Struct):
     saved_filters: dict[str, Any]
     unreadable: list[dict[str, str]]
     recipes: list[Recipe]
+    follows: list[dict[str, Any]]
 
 
 def read(path: Path, digest: str) -> Manifest:
@@ -275,7 +280,8 @@ def read(path: Path, digest: str) -> Manifest:
     models = _each(document.models, Model, "model", unreadable)
     unique = list({model.key: model for model in reversed(models)}.values())[::-1]
     collections = _each(document.collections, Collection, "collection", unreadable)
-    return Manifest(digest, unique, collections, document.saved_filters, unreadable, _recipes_of(document, unreadable))
+    follows = _each(document.follows, dict[str, Any], "follow", unreadable)
+    return Manifest(digest, unique, collections, document.saved_filters, unreadable, _recipes_of(document, unreadable), follows)
 
 
 def _recipes_of(document: Document, unreadable: list[dict[str, str]]) -> list[Recipe]:

@@ -22,6 +22,7 @@ from ...errors import BadAnswer, BadValue, NotFound, UsageError
 from ...jobs.context import Context
 from ...jobs.store import Item
 from .. import register, scan, thumbnails
+from ..discover import following
 from ..recipes import pictures as kept_pictures
 from ..recipes import taking as recipe_taking
 from ..services import Services
@@ -88,6 +89,8 @@ def _report(services: Services, context: Context, document: Manifest, items: lis
     result["missing"] = {
         "files": len(missing), "bytes": sum(one["size"] for one in missing), "obtainable": len(wanted), "list": missing[:SHOWN],
     }  # fmt: skip
+    if last.get("follows"):
+        result["taken"]["follows"] = last["follows"]
     result["here"] = sum((item.result or {}).get("here", 0) for item in items)
     if context.params["fetch"] and wanted and not dry_run:
         result["restore"] = services.jobs.submit(
@@ -339,7 +342,9 @@ class _Restoring:
             wanted = exchange.Collection(one.name, one.note, members)
             given.append(self.services.exchange.give_collection(wanted, dry_run=self.dry_run, coming=coming))
         filters = self.services.exchange.give_filters(self.document.saved_filters, dry_run=self.dry_run)
-        return {"given": given, "dangling": dangling, "filters": filters}
+        followed, unknown = following.give(self.services, self.document.follows, dry_run=self.dry_run)
+        notes = [f"{name or 'Something'} is followed there, and what it asks for cannot be understood." for name in unknown]
+        return {"given": given, "dangling": dangling, "filters": filters, "follows": followed, "notes": notes}
 
 
 def _number(key: str) -> int | None:
