@@ -42,6 +42,12 @@ def test_hashes_and_names_are_read_from_an_infotext() -> None:
         mentioned.read("".join(noise.choice('<lora:>,: "\\{}aA1\n') for _ in range(2000)))
 
 
+def test_a_long_infotext_is_read_at_once() -> None:
+    begun = time.perf_counter()
+    assert not mentioned.read(f'a cat\nSteps: 1, Lora hashes: "{"a" * 90_000}"').hashes
+    assert time.perf_counter() - begun < 1
+
+
 def library(tmp_path: Path, demo: Any) -> Any:
     app = make_application(tmp_path, demo)
     app.start()

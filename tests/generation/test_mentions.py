@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -235,3 +236,20 @@ def test_no_graph_is_too_odd(graph: dict[str, Any]) -> None:
     """Circles, links to nowhere, values of other types."""
     for form in (graph, {"prompt": graph}, json.dumps({"prompt": json.dumps(graph), "workflow": {"nodes": [graph]}})):
         comfy.read(form)
+
+
+def test_a_strangers_text_takes_no_longer_than_its_length() -> None:
+    """Texts for which a careless expression tries every combination."""
+    begun = time.perf_counter()
+    blanks = " " * 60_000
+    assert of(f"p\nSteps: 1, Sampler: a, Model: a{blanks}b, VAE: c{blanks}d")
+    assert of("p\nSteps: 1, Sampler: a, Model: name [0123456789]")[0] == Mention(kind="checkpoint", name="name", hash="0123456789")
+    encoders = {f"e{number}": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["m", 1], "text": ["join", 0]}} for number in range(1000)}
+    graph = {
+        "s": {"class_type": "KSampler", "inputs": {"seed": 1, "steps": 20, "positive": ["all", 0], "negative": ["e0", 0], "model": ["m", 0]}},
+        "m": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}},
+        "all": {"class_type": "ConditioningCombine", "inputs": {name: [name, 0] for name in encoders}}, **encoders,
+        "join": {"class_type": "StringConcatenate", "inputs": {"string_a": "x" * 3_000_000, "string_b": "y" * 3_000_000}},
+    }  # fmt: skip
+    assert comfy.read(graph) is not None
+    assert time.perf_counter() - begun < 3

@@ -4,12 +4,14 @@ when a file here has exactly this name."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 LONGEST = 100_000  # characters of an infotext that are looked at
 TAGS = re.compile(r"<(lora|lyco|hypernet):([^:<>]{1,300})(?::[^<>]{0,100})?>")
 LISTS = re.compile(r'(?:Lora hashes|TI hashes): "((?:\\.|[^"\\])*)"')
-PAIR = re.compile(r"([^:,\s][^:,]*): ([0-9a-fA-F]{8,64})")
+DIGEST = re.compile(r"[0-9a-fA-F]{8,64}")
+TI_LISTS = re.compile(r'TI hashes: "((?:\\.|[^"\\])*)"')
 HASH = re.compile(r"(?:Model hash|VAE hash|Refiner hash): ([0-9a-fA-F]{8,64})")
 ALL = re.compile(r"Hashes: \{([^{}]*)\}")
 ONE = re.compile(r'"(?:model|lora|embed|vae|hypernet)[^"]*": ?"([0-9a-fA-F]{8,64})"')
@@ -25,10 +27,18 @@ class Named(NamedTuple):
 
 def read(infotext: str) -> Named:
     text = infotext[:LONGEST]
-    hashes = [found for part in LISTS.findall(text) for _, found in PAIR.findall(part)]
+    hashes = [found for part in LISTS.findall(text) for _, found in _pairs(part)]
     hashes += [found for part in ALL.findall(text) for found in ONE.findall(part)]
     hashes += HASH.findall(text)
     names = [("hypernetwork" if tag == "hypernet" else "lora", name.strip()) for tag, name in TAGS.findall(text)]
     names += [("checkpoint", name.strip()) for name in MODEL.findall(text)]
-    names += [("embedding", name.strip()) for part in re.findall(r'TI hashes: "((?:\\.|[^"\\])*)"', text) for name, _ in PAIR.findall(part)]
+    names += [("embedding", name) for part in TI_LISTS.findall(text) for name, _ in _pairs(part)]
     return Named(frozenset(one.lower() for one in hashes), frozenset(names))
+
+
+def _pairs(listed: str) -> Iterator[tuple[str, str]]:
+    """``a: 88e247aa8c3d, b: 935e6755554c``."""
+    for part in listed.split(","):
+        name, _, digest = part.rpartition(":")
+        if name.strip() and DIGEST.fullmatch(digest.strip()):
+            yield name.strip(), digest.strip()

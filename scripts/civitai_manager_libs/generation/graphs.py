@@ -152,11 +152,11 @@ class Graph:
             if one is None or one.id in seen:
                 continue
             seen.add(one.id)
-            own = [one.inputs[key] for key in (*TEXTS, *JOINED) if isinstance(one.inputs.get(key), str) and one.inputs[key].strip()]
+            own = [one.inputs[key][:LONGEST_TEXT] for key in (*TEXTS, *JOINED) if isinstance(one.inputs.get(key), str) and one.inputs[key].strip()]
             texts += own[:1] if "populated_text" in one.inputs else own
             texty = ("text", "string", "prompt", "any", "input")
             todo += [one.links[key][0] for key in one.links if key in (*TEXTS, *JOINED) or key.startswith(texty)]
-        return ", ".join(texts)
+        return ", ".join(texts)[:LONGEST_TEXT]
 
 
 def decoded(raw: object) -> Graph | None:

@@ -19,6 +19,7 @@ from .infotext import Infotext
 MOST = 200
 """Mentions that are kept: a picture has some twenty at most."""
 LONGEST_NAME = 300
+LONGEST_VALUE = 500  # characters of a name with a hash behind it
 
 KINDS = {
     "checkpoint": "checkpoint", "model": "checkpoint", "refiner": "checkpoint", "unet": "checkpoint", "diffusion_model": "checkpoint",
@@ -92,7 +93,7 @@ def _listed(kind: str, value: str) -> Iterator[Mention]:
 
 def _with_hash(kind: str, name: str, digest: str = "") -> Mention | None:
     """A name that may have its hash behind it in brackets."""
-    match = _HASH_AFTER.match(name.strip())
+    match = _HASH_AFTER.match(name.strip()[:LONGEST_VALUE])  # its time grows with the square of a stranger's blanks
     if match is not None and (_HASH.fullmatch(match[2])):
         name, digest = match[1], digest or match[2]
     name, digest = name.strip()[:LONGEST_NAME], clean_hash(digest)
