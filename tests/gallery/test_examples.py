@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -141,6 +142,21 @@ def test_a_stopped_job_goes_on_where_it_was(running: Any, demo: Any) -> None:
     running.jobs.resume(job)
     assert done(running, job)["kept"] == total == listing(running, LARGE)["kept"]["count"]
     assert len([one for one in demo.requests if "original=true" in one["path"]]) <= total - before + 1, "what is here is not fetched again"
+
+
+def test_what_a_killed_run_has_left_goes_and_what_is_no_picture_of_ours_stays(running: Any, demo: Any) -> None:
+    done(running, running.register(str(MODEL)))
+    folder = running.data_dir / "examples"
+    own = [folder / "ab" / "cat.png", folder / "holiday" / f"{'0' * 24}.png", folder / "ab" / "deeper" / "x.png", folder / "note.txt"]
+    left = [folder / "ab" / f"{'ab' * 12}.png", folder / "ab" / f"{'ab' * 12}.png.small.jpg", folder / "cd" / f"{'cd' * 12}.mp4"]
+    young = folder / "cd" / f"{'dc' * 12}.webp"
+    for path in (*own, *left, young):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+        if path != young:
+            os.utime(path, (1, 1))
+    keep(running)
+    assert all(path.is_file() for path in (*own, young)) and not any(path.exists() for path in left)
 
 
 def test_one_picture_that_fails_costs_no_other(running: Any, demo: Any) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import re
 import threading
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +27,8 @@ KINDS = {
 LARGE = 1600  # pixels: of a picture whose original is too large to keep
 FILM = 800  # pixels: of a video
 SMALL = 720  # pixels: the longest side in the grid
+YOUNG = 3600.0  # seconds in which a file without a row may be about to get one
+_NAME = re.compile(rf"[0-9a-f]{{24}}\.({'|'.join(KINDS)})(\.small\.jpg)?")
 
 
 class Full(UsageError):
@@ -105,12 +109,16 @@ class Store:
             return self._remove(pictures)
 
     def sweep(self) -> None:
-        """Remove files that the catalog does not know (of a killed run), and rows without a file."""
+        """Remove files of ours that the catalog does not know: of a killed run. Young ones stay, since another program may be about to write them
+        down; what has not a name of ours is somebody's own."""
         with self._lock:
-            names = self._kept.names()
-            for path in self._folder.glob("*/*"):
-                if path.name.removesuffix(".small.jpg") not in names:
-                    path.unlink(missing_ok=True)
+            names, now = self._kept.names(), time.time()
+            for path in self._folder.glob("[0-9a-f][0-9a-f]/*"):
+                if not _NAME.fullmatch(path.name) or path.name.removesuffix(".small.jpg") in names:
+                    continue
+                with contextlib.suppress(OSError):
+                    if now - path.stat().st_mtime > YOUNG:
+                        path.unlink()
 
     def _make_room(self, size: int, version_id: int) -> LetGo:
         gone = LetGo()
