@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import fastapi
 import pytest
+from civitai_manager_libs.errors import Busy
 from civitai_manager_libs.web import routes, words
 from starlette.testclient import TestClient
 from support import NOWHERE, make_application
@@ -67,3 +69,14 @@ def test_the_route_answers_once_and_then_that_nothing_changed(tmp_path: Path, mo
         assert again.status_code == 304 and not again.content
         assert client.get(f"{routes.PREFIX}/words").json()["words"] == {}
         assert client.get(f"{routes.PREFIX}/words", params={"languages": "ja"}).status_code == 500, "and the page stays in English"
+
+
+def test_before_the_start_it_says_so() -> None:
+    def starting() -> Any:
+        raise Busy("Civitai Manager is still starting.")
+
+    app = fastapi.FastAPI()
+    routes.add(app, starting)
+    with TestClient(app) as client:
+        told = client.get(f"{routes.PREFIX}/words")
+        assert told.status_code == 503 and told.json()["error"]["message"] == "Civitai Manager is still starting."

@@ -88,8 +88,12 @@ def routes(application: Callable[[], Application]) -> list[tuple[str, str, Calla
     def words(request: Request) -> Response:
         """GET words?languages=de-AT,en: the page's language and its dictionary, by the setting, the WebUI's own, or the browser's languages."""
         browser = request.query_params.get("languages", "")[:200].split(",")
-        app = application()
-        reply = answer(lambda: dictionary(choose(app.settings.current.language, app.host.language(), browser, languages())))
+
+        def told() -> dict[str, Any]:
+            app = application()
+            return dictionary(choose(app.settings.current.language, app.host.language(), browser, languages()))
+
+        reply = answer(told)
         if reply.status_code != 200:
             return reply
         etag = f'"{hashlib.sha256(bytes(reply.body)).hexdigest()[:20]}"'
