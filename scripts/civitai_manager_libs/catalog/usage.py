@@ -44,12 +44,17 @@ class Usage:
     def cards(self, wanted: Iterable[tuple[str, str, str]]) -> list[dict[str, Any] | None]:
         """For each of (path, kind, name without extension), in their order: model, version, name, version_name, base_model, note; None for what is
         not here. The path says it; where there is none, a name that only one model has."""
+        wanted = list(wanted)
         found: list[dict[str, Any] | None] = []
         with self._db.reading() as db:
+            rows: dict[str, list[sqlite3.Row]] = {}
+            if any(name and not path for path, _, name in wanted):
+                for one in db.execute("SELECT model_id, path, kind FROM local_files WHERE state = 'here' AND model_id IS NOT NULL"):
+                    rows.setdefault(PurePath(one["path"]).stem, []).append(one)
             for path, kind, name in wanted:
                 row = db.execute(f"{CARD} WHERE f.path = ? AND f.state = 'here'", (path,)).fetchone() if path else None
                 if row is None and not path and name:
-                    ids = _by_name(db, kind, name)
+                    ids = _one_model(rows.get(name, []), kind)
                     row = db.execute(f"{CARD} WHERE f.model_id = ? AND f.state = 'here'", (ids[0],)).fetchone() if ids else None
                 found.append(dict(row) if row is not None else None)
         return found
@@ -67,11 +72,15 @@ def _by_hash(db: sqlite3.Connection, digest: str) -> list[int]:
 
 
 def _by_name(db: sqlite3.Connection, kind: str, name: str) -> list[int]:
-    """A name that two files of different models have means neither."""
     like = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     rows = db.execute(
         "SELECT model_id, path, kind FROM local_files WHERE path LIKE ? ESCAPE '\\' AND state = 'here' AND model_id IS NOT NULL", (f"%{like}.%",)
     ).fetchall()
+    return _one_model([row for row in rows if PurePath(row["path"]).stem == name], kind)
+
+
+def _one_model(rows: Iterable[sqlite3.Row], kind: str) -> list[int]:
+    """A name that two files of different models have means neither."""
     kinds = KINDS.get(kind, (kind,)) if kind else ()
-    fitting = {int(row["model_id"]) for row in rows if PurePath(row["path"]).stem == name and (not kinds or row["kind"] in kinds)}
+    fitting = {int(row["model_id"]) for row in rows if not kinds or row["kind"] in kinds}
     return list(fitting) if len(fitting) == 1 else []
