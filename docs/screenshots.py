@@ -2,7 +2,8 @@
 
     .test-environments/gradio-current/bin/python docs/screenshots.py [FOLDER]
 
-Needs what ``./test.sh`` sets up (Playwright, Chromium, Pillow). Writes library-light.png, panel-dark.png and phone.png to docs/images, or to FOLDER.
+Needs what ``./test.sh`` sets up (Playwright, Chromium, Pillow). Writes library-light.png, panel-dark.png, viewer-light.png, recipes-light.png,
+civitai-dark.png and phone.png to docs/images, or to FOLDER.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tests.hostapp.harness import Browser, Standalone, until  # noqa: E402
 IMAGES = ROOT / "docs" / "images"
 MORE = [4_100_000 + number for number in range(12, 34)]  # generated models of the demo, beside those that it registers by itself
 PANEL = 4_100_015
+GALLERY = 4_100_000  # has hundreds of pictures of the community
 LIMIT = 400_000  # bytes of one picture
 LOADED = """() => [...document.querySelectorAll('.cm-card')].every((card) => card.classList.contains('cm-loaded') || !card.querySelector('img'))"""
 
@@ -64,6 +66,30 @@ def choose(page: Any, model_id: int) -> None:
     page.wait_for_function(LOADED)
 
 
+def look_at(page: Any, model_id: int, nth: int) -> None:
+    """The n-th picture of the community whose data Civitai tells, in the viewer, with how it was made and where its models are."""
+    page.evaluate("model => window.civitaiManager.pictures.open(model, 0, 'community')", model_id)
+    page.wait_for_selector(".cm-gallery .cm-picture-card:not(.cm-waiting)")
+    page.wait_for_function("() => window.civitaiManager.pictures.list.data.items.length > 20")
+    page.evaluate(
+        """nth => {
+            const list = window.civitaiManager.pictures.list;
+            const told = list.data.items.map((one, at) => [one, at]).filter(([one]) => one.has_meta && one.type === "image" && one.level === 1);
+            list.move(told[nth][1]);
+        }""",
+        nth,
+    )
+    page.focus(".cm-gallery .cm-scroll")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".cm-viewer[open] .cm-made-text")
+
+
+def keep(page: Any) -> None:
+    """The picture in the viewer as a recipe, and its name."""
+    page.click(".cm-viewer button:has-text('Save as recipe')")
+    page.wait_for_selector("#civitai_manager[data-cm-view=recipes]")
+
+
 def save(page: Any, path: Path) -> None:
     """The page as a PNG; of 256 colours when it would be too large."""
     page.mouse.move(0, 0)
@@ -85,6 +111,22 @@ def main(folder: Path) -> None:
         page = open_page(browser, app, "dark", 1280, 800)
         choose(page, PANEL)
         save(page, folder / "panel-dark.png")
+        page = open_page(browser, app, "light", 1280, 800)
+        choose(page, GALLERY)
+        look_at(page, GALLERY, 0)
+        page.wait_for_timeout(3000)  # where its models are is asked of Civitai
+        save(page, folder / "viewer-light.png")
+        keep(page)
+        for nth in (1, 2, 3):
+            look_at(page, GALLERY, nth)
+            keep(page)
+        page.wait_for_timeout(1500)
+        save(page, folder / "recipes-light.png")
+        page = open_page(browser, app, "dark", 1280, 800)
+        page.evaluate("window.civitaiManager.show('civitai')")
+        page.wait_for_selector("#cm_civitai_view .cm-card:not(.cm-waiting)")
+        page.wait_for_function(LOADED)
+        save(page, folder / "civitai-dark.png")
         page = open_page(browser, app, "light", 390, 844)
         save(page, folder / "phone.png")
 

@@ -165,6 +165,13 @@ def test_the_viewer_by_keys_mouse_and_finger(pictures: Any, page: Any, browser: 
     page.keyboard.press("End")
     assert page.evaluate(index) >= 59
     page.keyboard.press("Home")
+    tall = page.evaluate("window.civitaiManager.pictures.list.data.items.findIndex((one) => one.type === 'image' && one.height > 2 * one.width)")
+    for _ in range(tall):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => { const i = document.querySelector('.cm-viewer .cm-stage img'); return i && i.complete && i.naturalWidth > 0; }")
+    picture, stage = page.locator(f"{VIEWER} .cm-stage img").bounding_box(), page.locator(f"{VIEWER} .cm-stage").bounding_box()
+    assert tall >= 0 and picture["height"] <= stage["height"] and picture["width"] <= stage["width"], "a tall picture is seen whole"
+    page.keyboard.press("Home")
     # zoom: keys, wheel, double press; the original comes only now
     demo.forget()
     page.keyboard.press("+")
