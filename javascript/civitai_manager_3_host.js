@@ -22,6 +22,7 @@
     let payload = null;
     cm.sending = () => payload ? JSON.stringify(payload) : "";
     let last = Promise.resolve();
+    const texts = {};           // what was sent to each tab last: its hashes are nowhere in the fields
 
     async function press(target, what, more) {
         payload = Object.assign({ticket: cm.ticket()}, more);
@@ -85,16 +86,17 @@
     };
 
     async function sendNow(target, what) {
-        const parts = what.parts && what.parts.length ? what.parts : null;
-        const infotext = (what.infotext || "").trim() ? what.infotext : "";
+        const parts = what.parts || null;
+        const infotext = (what.infotext || "").trim() && !(parts && !parts.length) ? what.infotext : "";
         const withPicture = Boolean(what.picture) && Boolean(button(target, "picture"));
         if (!button(target, "text") && !withPicture) { throw new Error("This tab takes a picture, and there is none to send."); }
+        if (parts && !parts.length && !withPicture) { throw new Error("Nothing was chosen. Choose at least one part."); }
         if (!infotext && !withPicture) { throw new Error("There is no generation data to send."); }
         if (withPicture) { await press(target, "picture", {picture: await keep(what.picture), parts: parts}); }
         // After the picture: the size of the data counts, not that of the picture, which may be scaled up.
-        if (infotext && button(target, "text")) { await settled(target, await press(target, "text", {infotext: infotext, parts: parts, mode: what.mode || "replace"})); }
+        if (infotext && button(target, "text")) { await settled(target, await press(target, "text", {infotext: infotext, parts: parts, mode: what.mode || "replace"})); texts[prefix(target)] = infotext; }
         call("recalculate_prompts_" + target);
-        if (!cm.recall("stay", false, true)) { call("switch_to_" + target); }
+        if (!what.stay && !cm.recall("stay", false, true)) { call("switch_to_" + target); }
     }
     function call(name) { try { if (typeof window[name] === "function") { window[name](); } } catch (error) { console.error("civitai-manager", error); } }
 
@@ -172,6 +174,7 @@
             return mine;
         },
         read: read,
+        sent: (target) => texts[prefix(target)] || "",
         insert: insert,
         show: (target) => call("switch_to_" + target),
         // The checkpoint by its title in the WebUI's list; false where the WebUI has no such way.

@@ -7,7 +7,7 @@
     const LONGEST = 120000;     // milliseconds for a big picture over a slow line
     const PARTS = [["prompt", "Prompt"], ["negative", "Negative prompt"], ["parameters", "Parameters"], ["size", "Size"], ["seed", "Seed"]];
     const TARGETS = {txt2img: "txt2img", img2img: "img2img", inpaint: "inpaint"};
-    const STATES = {here: ["check", "Here"], other_version: ["fresh", "Another version is here"], civitai: ["down", "On Civitai"], unknown: ["absent", "Not found"], missing: ["absent", "Not here"]};
+    const STATES = {here: ["check", "Here"], other_version: ["fresh", "Another version is here"], civitai: ["cloud", "On Civitai"], unknown: ["absent", "Not found"], missing: ["absent", "Not here"]};
     let view = null;
     let resolved = [];          // what resources/resolve has said of this recipe's models
     let waiting = "";           // the job that goes on looking
@@ -43,7 +43,7 @@
     async function infotext() {
         const text = view.infotext;
         if (!view.models.length) { return text; }
-        try { return (await cm.postOnce("resources/rename", {infotext: text})).infotext || text; } catch (error) { return text; }
+        try { return (await cm.postOnce("resources/rename", {infotext: text, add: true})).infotext || text; } catch (error) { return text; }
     }
     async function use(target, button) {
         const recipe = view.id;
@@ -99,12 +99,12 @@
     const bare = (one) => ({kind: one.kind, name: one.name, weight: one.weight, hash: one.hash, version_id: one.version_id, model_id: one.model_id});
     const same = (one, other) => one.kind === other.kind && one.name === other.name && one.hash === other.hash && (one.version_id || 0) === (other.version_id || 0);
     const missing = () => view.models.filter((one) => !one.here);
-    const obtainable = () => resolved.filter((one) => one.state === "civitai" && view.models.some((own) => !own.here && same(own, one)));
+    const obtainable = () => resolved.filter((one) => ["civitai", "other_version"].includes(one.state) && view.models.some((own) => !own.here && same(own, one)));
     function state(one) {
         const found = resolved.find((other) => same(one, other));
         const name = one.here ? "here" : found && found.state !== "here" ? found.state : found ? "here" : "missing";
         const [icon, text] = STATES[name] || STATES.missing;
-        return {state: name, icon: icon, text: text, link: found && !one.here && found.title ? " " + [found.title, found.version_name].filter(Boolean).join(" · ") : ""};
+        return {state: name, icon: icon, text: one.here && one.by === "name" ? "Here, by its name only" : text, link: found && !one.here && found.title ? " " + [found.title, found.version_name].filter(Boolean).join(" · ") : ""};
     }
     function take(answer) {
         resolved = answer.resources || resolved;

@@ -8,7 +8,7 @@
     const PAUSE = 150;          // who leafs quickly asks for nothing on the way
     const SOURCES = {api: "From Civitai", file: "From the image's file", comfy: "ComfyUI graph"};
     const TARGETS = {txt2img: "Send to txt2img", img2img: "Send to img2img", inpaint: "Send to inpaint", extras: "Send to extras"};
-    const STATES = {here: ["check", "Here"], other_version: ["warning", "Another version is here"], civitai: ["away", "On Civitai"], unknown: ["absent", "Unknown"]};
+    const STATES = {here: ["check", "Here"], other_version: ["warning", "Another version is here"], civitai: ["cloud", "On Civitai"], unknown: ["absent", "Unknown"]};
     const KINDS = {checkpoint: "Checkpoint", lora: "LoRA", embedding: "Embedding", vae: "VAE", hypernetwork: "Hypernetwork", upscaler: "Upscaler", other: "Other"};
     const PARTS = [["prompt", "Prompt"], ["negative", "Negative prompt"], ["parameters", "Parameters"], ["size", "Size"], ["seed", "Seed"]];
 
@@ -51,9 +51,10 @@
         panel.negative = text(panel, "Negative prompt", told.negative);
         panel.renamed = cm.node("p", {class: "cm-quiet", role: "status", hidden: true});
         panel.list = cm.node("div", {class: "cm-made-resources"});
-        const source = found ? cm.node("p", {class: "cm-made-source"}, cm.node("span", {class: "cm-badge-plain", "data-source": told.source}, SOURCES[told.source] || told.source))
+        panel.lacks = action("", () => panel.list.scrollIntoView({block: "nearest"}), {class: "cm-link cm-made-lacks", hidden: true});
+        const source = found ? cm.node("p", {class: "cm-made-source"}, cm.node("span", {class: "cm-badge-plain", "data-source": told.source}, (panel.options.text ? "From the text" : SOURCES[told.source]) || told.source))
             : cm.node("p", {class: "cm-made-none", role: "status"}, "Not available: neither Civitai nor the image's file tells how it was made.");
-        panel.node.replaceChildren(source, ...sending(panel), ...(found ? [panel.prompt.node, panel.renamed, panel.negative.node, panel.list, parameters(told.parameters || {})] : []));
+        panel.node.replaceChildren(source, panel.lacks, ...sending(panel), ...(found ? [panel.prompt.node, panel.renamed, panel.negative.node, panel.list, parameters(told.parameters || {})] : []));
         if (found && panel.infotext) { resolve(panel); }
     }
 
@@ -89,21 +90,22 @@
     // Names in the prompt made equal to the files that are here; what is sent and copied is what is shown.
     async function rename(panel) {
         if (!panel.resources.some((one) => one.state === "here")) { return; }
-        const answer = await cm.post("resources/rename", {infotext: panel.infotext});
+        const answer = await cm.post("resources/rename", {infotext: panel.infotext, add: true});
         if (!answer.changed.length || !panel.node.isConnected) { return; }
         panel.infotext = answer.infotext;
-        const prompt = answer.prompt !== undefined ? answer.prompt : before(answer.infotext, /\n(?:Negative prompt: |Steps: )/);
-        panel.prompt.set(prompt);
-        panel.renamed.hidden = false;
-        panel.renamed.replaceChildren("Named as your files are: ", data(answer.changed.map((one) => one.from + " → " + one.to).join(", ")));
+        panel.prompt.set(answer.prompt);
+        const names = answer.changed.filter((one) => one.from).map((one) => one.from + " → " + one.to);
+        const tags = answer.changed.filter((one) => !one.from && one.to.startsWith("<")).map((one) => one.to);
+        const told = [["Named as your files are: ", names], ["Added, because only a number told of it: ", tags]].filter(([, some]) => some.length);
+        panel.renamed.hidden = !told.length;
+        panel.renamed.replaceChildren(...told.map(([text, some]) => cm.node("span", {}, text, data(some.join(", ")))).flatMap((part, place) => place ? [" · ", part] : [part]));
         panel.node.dataset.renamed = "1";
     }
-    const before = (whole, pattern) => { const at = whole.search(pattern); return at < 0 ? whole : whole.slice(0, at); };
 
     const missing = (panel) => (panel.resources || []).filter((one) => ["civitai", "other_version"].includes(one.state));
     function drawResources(panel) {
         const found = panel.resources;
-        if (!found.length) { panel.list.replaceChildren(); return; }
+        if (!found.length) { panel.list.replaceChildren(); panel.lacks.hidden = true; return; }
         const rows = found.map((one) => {
             const [icon, plainly] = STATES[one.state] || STATES.unknown;
             const word = one.state === "here" && one.by === "name" ? "Here, by its name only" : plainly;
@@ -115,6 +117,9 @@
             return cm.node("li", {"data-state": one.state}, cm.icon(icon), cm.node("span", {class: "cm-made-name"}, leads, cm.node("span", {class: "cm-quiet"}, facts)), cm.node("span", {class: "cm-made-state"}, word), alone);
         });
         const lacking = missing(panel);
+        const absent = found.filter((one) => one.state !== "here").length;
+        panel.lacks.hidden = !absent;
+        cm.text(panel.lacks, absent ? cm.tn(absent, "{count} model of it is not here.", "{count} models of it are not here.") : "");
         const all = lacking.length && !panel.fetching ? action(cm.tn(lacking.length, "Fetch what is missing ({count})", "Fetch what is missing ({count})"), () => fetchThem(panel, lacking), {class: "cm-action cm-primary cm-fetch-missing"}) : null;
         const risky = !panel.fetching && panel.risky && panel.risky.length ? action("I trust their creators: fetch them, too", () => { const some = panel.risky; panel.risky = []; fetchThem(panel, some, true); }) : null;
         const said = cm.node("p", {class: "cm-quiet cm-made-told", role: "status"}, panel.fetching || (panel.asking ? "Civitai is asked about the rest…" : panel.note || ""));
@@ -178,9 +183,10 @@
             more.append(copy, action("Save as a text file", () => save(panel), {"data-act": "save"}));
         }
         if (found && cm.recipeFrom) {
+            // As it was told: what its models are called here is worked out when the recipe is used.
             more.append(action("Save as recipe", () => {
                 const of = panel.picture;
-                cm.recipeFrom({infotext: panel.infotext, picture: of || undefined, url: of ? of.url : panel.options.image, title: panel.options.title, version_id: of ? of.version_id : 0});
+                cm.recipeFrom({infotext: panel.told.infotext, picture: of || undefined, url: of ? of.url : panel.options.image, title: panel.options.title, version_id: of ? of.version_id : 0});
                 leave(panel);
             }, {"data-act": "recipe"}));
         }
@@ -198,7 +204,7 @@
         setTimeout(() => URL.revokeObjectURL(url), 10000);
     }
 
-    // -- a file that was dropped or pasted on our tab
+    // -- an image, or the text of one, that was dropped or pasted on our tab
     const LARGEST = 64 * 1024 * 1024;
     let address = "";
     const title = cm.node("h2", {class: "cm-layer-title", translate: "no"});
@@ -209,19 +215,23 @@
     cm.dropped = {close: layer.close, node: layer.node};
 
     cm.isImage = (file) => /^image\/(png|jpeg|webp|avif|gif)$/.test(file.type) || /\.(png|jpe?g|webp|avif)$/i.test(file.name);
+    cm.isMade = (text) => /(^|\n)(Negative prompt: |Steps: \d+, )/.test(text);
+    // ``file``: also of a text, which is shown without a picture.
     cm.readImage = async function (file) {
         if (file.size > LARGEST) { cm.say("This image is larger than 64 MB: it was not read."); return; }
         layer.open();
         if (address) { URL.revokeObjectURL(address); }
         address = URL.createObjectURL(file);
-        cm.text(title, file.name || "image");
-        frame.replaceChildren(cm.node("img", {src: address, alt: "", class: "cm-clear"}));
+        const image = cm.isImage(file);
+        cm.text(title, file.name || (image ? "image" : ""));
+        frame.replaceChildren(...(image ? [cm.node("img", {src: address, alt: "", class: "cm-clear"})] : []));
+        frame.hidden = !image;
         body.replaceChildren(cm.node("p", {class: "cm-quiet", role: "status"}, "Reading how it was made…"));
         const mine = address;
         try {
             const told = await cm.postBytes("images/read", file);
             if (address !== mine) { return; }
-            const made = cm.generation(null, {data: told.data, image: mine, name: file.name, title: file.name, sent: layer.close});
+            const made = cm.generation(null, {data: told.data, image: image ? mine : null, name: file.name, title: file.name, text: !image, sent: layer.close});
             body.replaceChildren(made);
         } catch (error) {
             if (address === mine) { body.replaceChildren(cm.node("p", {class: "cm-warning", role: "status"}, cm.sent(error)), action("Try again", () => cm.readImage(file))); }

@@ -5,7 +5,7 @@
     const cm = (window.civitaiManager = window.civitaiManager || {});
     if (cm.resources) { return; }
 
-    const STATES = {here: ["check", "Here"], other_version: ["warning", "Another version is here"], civitai: ["away", "On Civitai"], unknown: ["absent", "Not known on Civitai"]};
+    const STATES = {here: ["check", "Here"], other_version: ["warning", "Another version is here"], civitai: ["cloud", "On Civitai"], unknown: ["absent", "Not known on Civitai"]};
     const KINDS = {checkpoint: "Checkpoint", lora: "LoRA", embedding: "Embedding", vae: "VAE", hypernetwork: "Hypernetwork", upscaler: "Upscaler", other: "Other"};
     let tab = "txt2img";
     let infotext = "";
@@ -27,10 +27,11 @@
     dialog.addEventListener("keydown", (event) => event.stopPropagation());
     dialog.addEventListener("close", () => { number += 1; });
 
-    const missing = () => found.filter((one) => one.state === "civitai");
+    const missing = () => found.filter((one) => ["civitai", "other_version"].includes(one.state));
     const plain = (one) => ({kind: one.kind, name: one.name, weight: one.weight, hash: one.hash, version_id: one.version_id, model_id: one.model_id});
     function row(one) {
-        const [icon, state] = STATES[one.state] || STATES.unknown;
+        const [icon, plainly] = STATES[one.state] || STATES.unknown;
+        const state = one.state === "here" && one.by === "name" ? "Here, by its name only" : plainly;
         const name = one.title || one.name;
         const facts = [KINDS[one.kind] || one.kind, one.version_name, typeof one.weight === "number" ? "× " + one.weight : ""].filter(Boolean).join(" · ");
         const open = one.file ? action(name, () => openFile(one), {class: "cm-link", translate: "no"})
@@ -81,21 +82,37 @@
         risky = (result.skipped || []).filter((one) => one.code === "needs_confirmation" && one.mention).map((one) => one.mention);
         if (current()) { waits = cm.t("Downloads are running: {count}", {count: (result.started || []).length}); draw(); }
         for (const job of result.started || []) { await cm.jobResult(job).catch((error) => notes.push(cm.sent(error))); }
+        if (current() && (result.started || []).length) { notes.push(await matchNames()); }  // one press fetches, and the prompt names what has come
         if (current()) {
+            infotext = (await present()).infotext;
             const again = await cm.post("resources/resolve", {infotext: infotext, mentions: null, ticket: cm.ticket()});
             found = again.job ? (await cm.jobResult(again.job)).resources || found : again.resources || found;
         }
-        return notes.join(" · ");
+        return notes.filter(Boolean).join(" · ");
     });
-    function renamed() {
-        return doing("Comparing the names…", async () => {
-            const now = await cm.host.read(tab);
-            const answer = await cm.post("resources/rename", {infotext: now.infotext});
-            if (!(answer.changed || []).length) { return "The names match the files already."; }
-            await cm.host.send(tab, {infotext: answer.infotext, parts: ["prompt", "negative"]});
-            return answer.changed.map((one) => one.from + " → " + one.to).join(" · ");
-        });
+    // What the prompt and the fields say. Generation data that was pasted whole into the prompt, and not taken apart by the WebUI yet, counts as what
+    // it is; and a LoRA of the data that was sent here last keeps its hash, by which it is found under any name.
+    const WHOLE = /(^|\n)Steps: \d+, /;
+    function hashesOf(text) {
+        const [, listed] = text.match(/\bLora hashes: "([^"]*)"/) || [];
+        if (listed) { return listed.split(",").map((pair) => [pair.slice(0, pair.lastIndexOf(":")).trim(), pair.slice(pair.lastIndexOf(":") + 1).trim()]); }
+        const [, quoted] = text.match(/\bHashes: ("(?:[^"\\]|\\.)*")/) || [];
+        try { return Object.entries(JSON.parse(JSON.parse(quoted))).filter(([name]) => name.startsWith("lora:")).map(([name, hash]) => [name.slice(5), hash]); } catch (error) { return []; }
     }
+    async function present() {
+        const now = await cm.host.read(tab);
+        if (WHOLE.test(now.prompt)) { return {infotext: now.prompt, whole: true}; }
+        const hashes = hashesOf(cm.host.sent(tab)).filter(([name]) => now.prompt.includes("<lora:" + name + ":")).map((pair) => pair.join(": "));
+        return {infotext: now.infotext + (hashes.length ? ", Lora hashes: \"" + hashes.join(", ") + "\"" : ""), whole: false};
+    }
+    async function matchNames() {
+        const now = await present();
+        const answer = await cm.post("resources/rename", {infotext: now.infotext, add: true});
+        if (!(answer.changed || []).length) { return ""; }
+        await cm.host.send(tab, Object.assign({infotext: answer.infotext, stay: true}, now.whole ? {} : {parts: ["prompt", "negative"]}));
+        return answer.changed.filter((one) => one.to).map((one) => (one.from ? one.from + " → " : "+ ") + one.to).join(" · ");
+    }
+    function renamed() { return doing("Comparing the names…", async () => await matchNames() || "The names match the files already."); }
     cm.resources = {
         open: async function (target) {
             tab = target;
@@ -104,7 +121,7 @@
             if (!dialog.isConnected) { document.body.append(dialog); }
             draw("");
             if (!dialog.open) { dialog.showModal(); }
-            try { infotext = (await cm.host.read(tab)).infotext; } catch (error) { draw(cm.sent(error)); return; }
+            try { infotext = (await present()).infotext; } catch (error) { draw(cm.sent(error)); return; }
             await resolve("");
         },
     };

@@ -78,13 +78,17 @@
         const plain = transfer.getData("text/uri-list") || transfer.getData("text/plain") || "";
         const texts = transfer.files.length ? await Promise.all([...transfer.files].map(fileText)) : [plain.split(/\r?\n/).filter((line) => !line.startsWith("#")).join("\n")];
         const text = texts.map((part) => part.trim()).filter(Boolean).join("\n");
+        if (cm.isMade(text)) { cm.readImage(new File([text], "", {type: "text/plain"})); return; }
         if (!text) { cm.say("Nothing in it can be registered. Accepted: links, text, images, and .url, .webloc or .txt files."); return; }
         try { cm.follow((await cm.post("register", {text: text, ticket: cm.ticket()})).job); cm.hurry(); } catch (error) { cm.say(cm.sentence(error)); }
     }
-    // An image from the clipboard, while our tab is what one looks at; text goes where the cursor is, as everywhere.
+    // An image from the clipboard, or the text of one, while our tab is what one looks at; other text goes where the cursor is, as everywhere.
+    const elsewhere = (target) => Boolean(target.closest("input, textarea, [contenteditable]")) && !target.closest("#cm_links");
     document.addEventListener("paste", (event) => {
         const root = cm.root();
-        const image = [...((event.clipboardData && event.clipboardData.files) || [])].find(cm.isImage);
+        const text = event.clipboardData ? event.clipboardData.getData("text/plain").replace(/\r\n/g, "\n") : "";
+        const made = cm.isMade(text) && !(event.target instanceof Element && elsewhere(event.target)) ? new File([text], "", {type: "text/plain"}) : null;
+        const image = [...((event.clipboardData && event.clipboardData.files) || [])].find(cm.isImage) || made;
         if (!root || !root.offsetParent || !image || (event.target instanceof Element && event.target !== document.body && !root.contains(event.target))) { return; }
         event.preventDefault();
         event.stopPropagation();

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from demo import community, files
 from tests.hostapp.harness import Browser, Webui, open_tab, until
 from tests.hostapp.hostile import Hostile
 from tests.pages import steps
@@ -199,7 +200,7 @@ def test_beside_the_prompt_stands_what_it_names(app: Webui, browser: Browser) ->
     page.fill("#txt2img_prompt textarea", "a wood, <lora:moss:0.5>, <lora:nowhere-to-be-found:1>")
     page.click("#cm_resources_txt2img")
     box = page.locator(".cm-resources-box")
-    box.locator("li[data-state=here]", has_text="moss").wait_for()
+    box.locator("li[data-state=here]", has_text="Here, by its name only").wait_for()
     assert "0.5" in box.locator("li", has_text="moss").first.text_content()
     box.locator("li[data-state=unknown]", has_text="nowhere-to-be-found").wait_for(timeout=30_000)
     page.keyboard.press("Escape")
@@ -208,3 +209,34 @@ def test_beside_the_prompt_stands_what_it_names(app: Webui, browser: Browser) ->
     box.locator("li", has_text="moss").get_by_role("button").click()
     page.wait_for_selector("#civitai_manager.cm-panel-open:not(.cm-choosing)", timeout=15_000)
     assert "moss" in steps.text(page, "#cm_head")
+
+
+def test_what_the_prompt_lacks_is_fetched_and_named_as_the_file(app: Webui, browser: Browser) -> None:
+    """By the hash of the data that was sent there, which no field keeps; and of data that was pasted whole into the prompt."""
+    stem, file, _version = community.lora(0, 1)
+    hashes = f"made_elsewhere: {autov3(file)}"
+    text = f"a wood, <lora:made_elsewhere:0.5>\nSteps: 31, Sampler: Euler a, Seed: 5, Size: 512x512, Lora hashes: \"{hashes}\""
+    page = opened(browser, app.url)
+    assert send(page, "txt2img", infotext=text) is None
+    page.click("#cm_resources_txt2img")
+    box = page.locator(".cm-resources-box")
+    box.locator("li[data-state=civitai]").wait_for(timeout=30_000)
+    box.get_by_role("button", name="Fetch what is missing (1)").click()
+    box.locator("li[data-state=here]").wait_for(timeout=60_000)
+    page.wait_for_function("wanted => document.querySelector('#txt2img_prompt textarea').value === wanted", arg=f"a wood, <lora:{stem}:0.5>")
+    assert list(app.models.rglob(f"{stem}.safetensors"))
+    page.keyboard.press("Escape")
+    page.reload()
+    page = opened(browser, app.url)
+    open_tab(page, "txt2img")
+    page.fill("#txt2img_prompt textarea", text)
+    page.click("#cm_resources_txt2img")
+    box = page.locator(".cm-resources-box")
+    box.locator("li[data-state=here]").wait_for(timeout=30_000)
+    box.get_by_role("button", name="Make names match the files").click()
+    page.wait_for_function("wanted => document.querySelector('#txt2img_prompt textarea').value === wanted", arg=f"a wood, <lora:{stem}:0.5>")
+    assert value(page, "txt2img_steps") == "31"
+
+
+def autov3(file: dict[str, Any]) -> str:
+    return files.hashes(file["_content"])["AutoV3"].lower()

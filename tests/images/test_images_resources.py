@@ -150,10 +150,11 @@ def test_rename_everything_that_is_certain(running: Application) -> None:
         f'Seed: 4, Model hash: {"cc" * 5}, Model: base v3, VAE hash: {"dd" * 5}, VAE: soft2.vae.safetensors, Hires prompt: "b, <lora:linen_v2:0.2>", '
         f'Lora hashes: "linen_v2: 88e247aa8c3d", TI hashes: "easy-new: {"bb" * 5}", Version: v1.10.1'
     )
+    assert made["prompt"] == "a cat, <lora:linen_v2:0.8>, easy-new, not-easyneg <lora:easyneg:1>"
     assert {(one["from"], one["to"]) for one in made["changed"]} == {
         ("linen", "linen_v2"), ("easyneg", "easy-new"), ("base_v1", "base v3"), ("soft.safetensors", "soft2.vae.safetensors"),
     }  # fmt: skip
-    assert running.images.rename(made["infotext"]) == {"infotext": made["infotext"], "changed": []}
+    assert running.images.rename(made["infotext"]) == {**made, "changed": []}
 
 
 def test_loras_that_are_told_by_number_get_their_tags_when_asked(running: Application) -> None:

@@ -17,6 +17,8 @@ from demo import build, community
 from demo.catalogue import SPECIAL
 from tests.hostapp.harness import until
 from tests.pages import steps
+from tests.pages.conftest import IN_HOST
+from tests.pages.test_sending import value
 
 MODEL, VERSION = build.GENERATED_MODEL, build.GENERATED_VERSION
 CELL = ".cm-gallery .cm-picture-card:not(.cm-waiting)"
@@ -270,6 +272,52 @@ def test_what_is_missing_is_fetched_and_the_prompt_renamed(pictures: Any, page: 
     assert browser.errors == []
 
 
+def tick(page: Any, *names: str) -> None:
+    """Only these parts are to be sent."""
+    if not page.evaluate("document.querySelector('.cm-viewer .cm-made-parts').open"):
+        page.click(f"{VIEWER} .cm-made-parts summary")
+    for name in ("prompt", "negative", "parameters", "size", "seed"):
+        page.locator(f"{VIEWER} .cm-made-boxes input[value={name}]").set_checked(name in names)
+
+
+@pytest.mark.skipif(not IN_HOST, reason="alone there are no tabs to send to")
+def test_only_some_of_it_is_sent(pictures: Any, page: Any, browser: Any) -> None:
+    """The boxes below "Only some of it": nothing, one part, two that are appended, and the picture alone."""
+    page.evaluate("Promise.all([civitaiManager.host.insert('txt2img', 'an owl'), civitaiManager.host.insert('img2img', 'an owl')])")
+    open_pictures(page, "community")
+    items = page.evaluate("window.civitaiManager.pictures.list.data.items")
+    ids = [one["id"] for one in items if one["type"] == "image" and one["level"] == 1]
+    number = next(one for one in ids if one >= community.COMMUNITY_IMAGE and one % 10 == 3)
+    show(page, number)
+    prompt = made(page)
+    page.wait_for_selector(f"{VIEWER} .cm-made-list li")
+    tick(page)
+    page.click(f"{VIEWER} [data-target=txt2img]")
+    page.wait_for_selector(f"{VIEWER} .cm-made-told:has-text('Choose at least one part')")
+    tick(page, "seed")
+    page.click(f"{VIEWER} [data-target=txt2img]")
+    page.wait_for_selector(".cm-layer", state="detached", timeout=30_000)
+    until(lambda: value(page, "txt2img_seed") == str(1000 + number - community.COMMUNITY_IMAGE), 10)
+    assert (value(page, "txt2img_prompt"), value(page, "txt2img_width"), value(page, "txt2img_steps")) == ("an owl", "512", "20")
+    for parts in ((), ("prompt", "negative")):  # the picture alone; then with both prompts, appended
+        steps.open_tab(page)
+        page.click(".cm-open-pictures")
+        page.click(".cm-picture-tabs [data-of=community]")
+        page.wait_for_function("id => window.civitaiManager.pictures.list.data.items.some((one) => one.id === id)", arg=number)
+        show(page, number)
+        prompt = made(page)
+        tick(page, *parts)
+        page.select_option(f"{VIEWER} .cm-made-parts select", "append")
+        page.click(f"{VIEWER} [data-target=img2img]")
+        page.wait_for_selector(".cm-layer", state="detached", timeout=30_000)
+        page.wait_for_selector("#img2img_image img")
+        if not parts:
+            assert value(page, "img2img_prompt") == "an owl"
+    until(lambda: value(page, "img2img_prompt").startswith(f"an owl, {prompt.split(',')[0]}"), 10)
+    assert value(page, "img2img_neg_prompt") == "text,\nwatermark" and value(page, "img2img_seed") == "-1" and value(page, "img2img_width") == "512"
+    assert browser.errors == []
+
+
 def test_examples_are_kept_and_shown_offline(pictures: Any, page: Any, browser: Any, demo: Any) -> None:
     model = SPECIAL["video_preview"].model_id
     open_pictures(page, model=model)
@@ -337,6 +385,24 @@ def test_a_dropped_or_pasted_image_tells_how_it_was_made(page: Any, browser: Any
     page.keyboard.press("Escape")
     page.wait_for_selector(".cm-dropped", state="detached")
     assert not demo.requests and browser.errors == []
+
+
+PASTE = """([text, selector]) => {
+    const transfer = new DataTransfer();
+    transfer.setData("text/plain", text);
+    document.querySelector(selector).dispatchEvent(new ClipboardEvent("paste", {bubbles: true, cancelable: true, clipboardData: transfer}));
+}"""
+
+
+@pytest.mark.parametrize("place", ["body", "#cm_links textarea"])
+def test_a_pasted_text_of_generation_data_is_read(page: Any, browser: Any, place: str) -> None:
+    page.evaluate(PASTE, [TEXT, place])
+    page.wait_for_selector(".cm-dropped[open] .cm-made-text:has-text('a dropped hill')")
+    assert steps.text(page, ".cm-dropped .cm-made-source") == "From the text" and page.locator(".cm-dropped-frame").is_hidden()
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".cm-dropped", state="detached")
+    page.evaluate(PASTE, ["%%% garbage, Steps: none", place])
+    assert page.locator(".cm-layer").count() == 0 and browser.errors == []
 
 
 def test_an_image_without_data_says_so_and_links_still_register(pictures: Any, page: Any, browser: Any) -> None:

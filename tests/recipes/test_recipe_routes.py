@@ -85,6 +85,14 @@ def stored(application: Application) -> set[str]:
     return {path.name for path in application.services.recipe_folder.glob("*/*")}
 
 
+def test_what_tells_that_a_model_is_here(page: Page, application: Application) -> None:
+    """A name alone is not certain, and is told as such."""
+    application.services.files.put([LocalFile("/m/glow.safetensors", 1, 1, "88e247aa8c3d" + "0" * 52, 1, 2)])
+    told = 'a <lora:glow:1>, <lora:shine:1>, <lora:fern:1>\nSteps: 5, Seed: 1, Lora hashes: "shine: 88e247aa8c3d"'
+    view = page.get(f"recipes/{page.post('recipes', infotext=told)['id']}")
+    assert [(one["name"], one["here"], one["by"]) for one in view["models"]] == [("glow", True, "name"), ("shine", True, "hash"), ("fern", False, "")]
+
+
 def test_a_day_with_recipes(page: Page, application: Application) -> None:
     made = page.post("recipes", infotext=shapes.INFOTEXT, tags=["evening"], collection="Lakes", ticket="a" * 12)
     number = made["id"]

@@ -85,14 +85,15 @@ class Here:
             self.hashes.update(digest[:10] for digest in (row["sha256"], row["autov3"]) if digest)
             self.names.add(PurePath(row["path"].replace("\\", "/")).stem.casefold())
 
-    def has(self, version_id: int, digest: str, name: str) -> bool:
-        """Whether a file is what is meant: by hash, by Civitai's id, and by the file's name where nothing better is known."""
+    def found_by(self, version_id: int, digest: str, name: str) -> str:
+        """What tells that a file is what is meant: "hash", "version" (Civitai's number), or, where nothing better is known, "name"; '' if none is."""
         if digest and digest[:10] in self.hashes:
-            return True
+            return "hash"
         if version_id:
-            return version_id in self.versions
+            return "version" if version_id in self.versions else ""
         stem = PurePath(name.replace("\\", "/")).name.casefold()
-        return (not digest or len(digest) < 10) and (stem in self.names or PurePath(stem).stem in self.names)
+        same = (not digest or len(digest) < 10) and (stem in self.names or PurePath(stem).stem in self.names)
+        return "name" if same else ""
 
 
 class RecipeSearch:
@@ -147,19 +148,19 @@ class RecipeSearch:
             here = Here(db)
             for row in db.execute("SELECT recipe_id, version_id, hash, name FROM recipe_models"):
                 models, missing = found.get(row["recipe_id"], (0, 0))
-                absent = not here.has(row["version_id"], row["hash"], row["name"])
+                absent = not here.found_by(row["version_id"], row["hash"], row["name"])
                 found[row["recipe_id"]] = (models + 1, missing + absent)
         with self._lock:
             self._lacking = (revision, found)
         return found
 
-    def here(self, recipe_id: int) -> dict[int, bool]:
-        """Of each model of a recipe, by the mention's id, whether it has a file here."""
+    def here(self, recipe_id: int) -> dict[int, str]:
+        """Of each model of a recipe, by the mention's id, what tells that it has a file here: see ``Here.found_by``."""
         with self._db.reading() as db:
             rows = db.execute("SELECT * FROM recipe_models WHERE recipe_id = ?", (recipe_id,)).fetchall()
             here = Here(db) if rows else None
             mentions = [mention_of(row) for row in rows]
-            return {one.id: bool(here and here.has(one.version_id, one.hash, one.name)) for one in mentions}
+            return {one.id: here.found_by(one.version_id, one.hash, one.name) if here else "" for one in mentions}
 
     def facets(self) -> dict[str, Any]:
         """What occurs, for the filters: total, collections and tags with how many recipes each has, counts of each state."""

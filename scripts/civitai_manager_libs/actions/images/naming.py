@@ -13,7 +13,7 @@ from .resolving import Resolved
 
 
 def rename(services: Services, text: str, *, add: bool = False) -> dict[str, Any]:
-    """``{"infotext", "changed": [{"from", "to"}]}``.
+    """``{"infotext", "prompt", "changed": [{"from", "to"}]}``.
 
     ``add``: LoRAs that are here and that the text tells by Civitai's numbers only, as Civitai's own generator does, get their tags in the prompt
     ("from" is then ''); without a tag the WebUI would not load them.
@@ -25,7 +25,8 @@ def rename(services: Services, text: str, *, add: bool = False) -> dict[str, Any
         read = infotext.parse(made)
         made = infotext.write(" ".join([read.prompt, *tags]).strip(), read.negative, read.parameters)
         changes += [Change("", tag) for tag in tags]
-    return {"infotext": made, "changed": [{"from": change.before, "to": change.after} for change in changes]}
+    prompt = infotext.parse(made).prompt
+    return {"infotext": made, "prompt": prompt, "changed": [{"from": change.before, "to": change.after} for change in changes]}
 
 
 def _names(text: str, found: list[Resolved]) -> Names:

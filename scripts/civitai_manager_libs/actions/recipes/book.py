@@ -38,7 +38,8 @@ class RecipeBook:
         return self._search.facets()
 
     def view(self, recipe_id: int) -> dict[str, Any]:
-        """A recipe whole, JSON-ready: its fields, ``models`` each with ``here``, ``history``, ``infotext``, ``equal`` (others like it).
+        """A recipe whole, JSON-ready: its fields, ``models`` each with ``here`` and what it was found ``by``, ``history``, ``infotext``,
+        ``equal`` (others like it).
 
         Raises NotFound.
         """
@@ -46,7 +47,8 @@ class RecipeBook:
         here = self._search.here(recipe_id)
         told = {**_complete(kept.recipe), "id": kept.id, "changed": kept.changed, "deleted": kept.deleted}
         for one in told["models"]:
-            one["here"] = here.get(one["id"], False)
+            one["by"] = here.get(one["id"], "")
+            one["here"] = bool(one["by"])
         return {
             **told, "history": self._services.recipes.history(recipe_id), "equal": self._services.recipes.equal_to(kept.recipe, but=recipe_id),
             "infotext": sharing.infotext_of(self._services, recipe_id, kept.recipe),
