@@ -92,10 +92,10 @@ class Application:
             Models(self._database), Files(self._database), Client(self._transport), jobs, self.host, self.settings, self.data_dir / "thumbnails",
             Exchange(self._database), OwnData(self._database), Updates(self._database), Statistics(self._database), Journal(self._database),
             GenerationData(self._database), Resources(self._database),
-            Answers(self._database), Follows(self._database),
+            Answers(self._database), Follows(self._database), KeptPictures(self._database),
             Recipes(self._database), self.data_dir / "recipes",
         )  # fmt: skip
-        pictures = Pictures(services, KeptPictures(self._database), partial(image_data.learn, services), partial(image_data.data_of, services))
+        pictures = Pictures(services, partial(image_data.learn, services), partial(image_data.data_of, services))
 
         def download_and_keep(context: Context) -> Any:
             result = updating.run_download(services, context)

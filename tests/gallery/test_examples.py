@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from civitai_manager_libs.actions.gallery.store import Store
+from civitai_manager_libs.catalog import generation
 from civitai_manager_libs.disk import previews
 from civitai_manager_libs.errors import NotFound, UsageError
 from support import done, failed, finished, make_application, until
@@ -183,3 +184,18 @@ def test_after_a_download_only_when_the_setting_says_so(tmp_path: Any, demo: Any
                 assert listing(application)["kept"]["count"] == len(listing(application)["items"])
         finally:
             application.close()
+
+
+def test_data_of_pictures_are_bounded_and_those_of_kept_ones_stay(running: Any, demo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "MOST", 100)
+    told, store = {"state": "found", "infotext": "a cat"}, running.services.generation
+    uuid = "01234567-89ab-cdef-0123-456789abcdef"
+    picture = {"url": f"https://image.civitai.com/a/{uuid.upper()}/original=true/1.png", "model_id": 1, "version_id": 2}
+    running.services.kept.add(picture, position=0, name="a.png", kind="image/png", size=1)
+    store.keep([(uuid, told), ("old", told)], now=1)
+    store.keep([(f"none {number}", {"state": "none"}) for number in range(20)], now=2)
+    for number in range(30):
+        store.keep([(f"{number} {place}", told) for place in range(10)], now=3 + number)
+        with running._database.reading() as db:
+            assert db.execute("SELECT count(*) FROM generation_data").fetchone()[0] <= 100
+    assert store.data(uuid)["infotext"] == "a cat" and store.data("29 9") and not store.data("old") and not store.data("none 1")

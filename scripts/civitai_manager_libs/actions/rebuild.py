@@ -89,6 +89,7 @@ def _from_catalog(services: Services, context: Context, damaged: Path) -> int:
     services.exchange.give_filters(rest.filters)
     services.files.restore_journal(rest.journal)
     services.follows.give(rest.follows)
+    services.kept.give(rest.pictures)
     return count
 
 

@@ -11,6 +11,7 @@ from ..catalog.files import Files
 from ..catalog.follows import Follows
 from ..catalog.generation import GenerationData
 from ..catalog.journal import Journal
+from ..catalog.kept import KeptPictures
 from ..catalog.models import Models
 from ..catalog.own import OwnData
 from ..catalog.recipes import Recipes
@@ -41,6 +42,7 @@ class Services:
     resources: Resources
     answers: Answers
     follows: Follows
+    kept: KeptPictures
     recipes: Recipes
     recipe_folder: Path
 

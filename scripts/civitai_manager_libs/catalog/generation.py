@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import sqlite3
 import time
 import zlib
 from collections.abc import Iterable
@@ -12,6 +14,9 @@ from typing import Any
 from .database import Database
 
 log = logging.getLogger(__name__)
+
+MOST = 60_000  # pictures: some 80 MB. What was found out longest ago goes first, since it can be found out again
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class GenerationData:
@@ -40,3 +45,15 @@ class GenerationData:
                 "checked = excluded.checked WHERE excluded.state = 'found' OR generation_data.state = 'none'",
                 rows,
             )
+            _make_room(db)
+
+
+def _make_room(db: sqlite3.Connection) -> None:
+    """The data of pictures that are kept for offline stay: there nobody can be asked."""
+    over = db.execute("SELECT count(*) FROM generation_data").fetchone()[0] - MOST
+    if over <= 0:
+        return
+    kept = {key for (url,) in db.execute("SELECT url FROM kept_pictures") for key in (url, *_UUID.findall(url.lower()))}
+    oldest = db.execute("SELECT picture FROM generation_data ORDER BY state = 'found', checked LIMIT ?", (over + MOST // 10 + len(kept),))
+    gone = [row for row in oldest.fetchall() if row[0] not in kept][: over + MOST // 10]
+    db.executemany("DELETE FROM generation_data WHERE picture = ?", gone)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .database import Database, decoded
@@ -36,11 +38,18 @@ class KeptPictures:
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row,
             )  # fmt: skip
 
+    def give(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Take over rows of a damaged catalog, whose files are still there; what is kept by now stays as it is. A damaged row is left out."""
+        with self._db.writing() as db:
+            for row in rows:
+                with contextlib.suppress(sqlite3.Error, KeyError):  # of a wrong kind, or a value is missing
+                    db.execute(
+                        "INSERT OR IGNORE INTO kept_pictures (url, model_id, version_id, position, picture, name, kind, size, kept, used) "
+                        "VALUES (:url, :model_id, :version_id, :position, :picture, :name, :kind, :size, :kept, :used)", row,
+                    )  # fmt: skip
+
     def of_version(self, version_id: int) -> list[KeptPicture]:
         return self._select("version_id = ? ORDER BY position", version_id)
-
-    def of_model(self, model_id: int) -> list[KeptPicture]:
-        return self._select("model_id = ? ORDER BY version_id DESC, position", model_id)
 
     def by_url(self, url: str) -> KeptPicture | None:
         return next(iter(self._select("url = ?", url)), None)

@@ -25,6 +25,7 @@ from .recipe import Mention, Recipe, usable
 log = logging.getLogger(__name__)
 
 _HASH = re.compile("[0-9a-f]{64}|")
+_KEPT = re.compile(r"[0-9a-f]{24}\.[a-z0-9]{3,4}")
 BODY = "SELECT body FROM bodies WHERE model_id = ?"
 MEMBERS = "SELECT model_id, note FROM collection_models WHERE collection_id = ? ORDER BY position, model_id DESC"
 SETS = "SELECT words, name, negative, weight, version_id FROM word_sets WHERE model_id = ? ORDER BY position, id"
@@ -61,6 +62,7 @@ class Rest(NamedTuple):
     filters: dict[str, Any]
     journal: list[dict[str, Any]]
     follows: list[dict[str, Any]]
+    pictures: list[dict[str, Any]]
 
 
 def models(path: Path) -> Iterator[Saved]:
@@ -93,7 +95,9 @@ def files(path: Path) -> Iterator[LocalFile]:
 
 
 def rest(path: Path) -> Rest:
-    """Collections with their members in order, saved filters, the journal of what was moved, and what is followed. An older file has none of them."""
+    """Collections with their members in order, saved filters, the journal of what was moved, what is followed, pictures that are kept.
+
+    An older file has none of them."""
     with _opened(path) as connection:
         collections: dict[Any, Collection] = {}
         for row in _rows(connection, "SELECT id, name, note FROM collections ORDER BY position, id"):
@@ -104,7 +108,15 @@ def rest(path: Path) -> Rest:
         filters = {str(row["name"]): decoded(row["filters"], None) for row in _rows(connection, "SELECT name, filters FROM saved_filters")}
         journal = [dict(row) for row in _rows(connection, "SELECT * FROM journal ORDER BY id")]
         follows = [dict(row) for row in _rows(connection, "SELECT * FROM follows ORDER BY id")]
-    return Rest(list(collections.values()), {name: told for name, told in filters.items() if isinstance(told, dict)}, journal, follows)
+        pictures = [row for one in _rows(connection, "SELECT * FROM kept_pictures") if _is_picture(row := dict(one))]
+    return Rest(list(collections.values()), {name: told for name, told in filters.items() if isinstance(told, dict)}, journal, follows, pictures)
+
+
+def _is_picture(row: dict[str, Any]) -> bool:
+    """Whether the row of a kept picture is whole: its name leads to a file, which may be deleted one day."""
+    texts, numbers = ("url", "picture", "kind"), ("model_id", "version_id", "position", "size", "kept", "used")
+    whole = all(isinstance(row.get(name), str) for name in texts) and all(isinstance(row.get(name), (int, float)) for name in numbers)
+    return whole and bool(_KEPT.fullmatch(str(row.get("name"))))
 
 
 def recipes(path: Path) -> Iterator[SavedRecipe]:

@@ -118,7 +118,8 @@ class Errands:
         except CivitaiManagerError as exc:
             error = exc
         except Exception:
-            log.exception("a question to Civitai failed")
+            if not self._closing.is_set():  # else the catalog is closed by now
+                log.exception("a question to Civitai failed")
             error = CivitaiManagerError("Something went wrong while Civitai was asked.")
         with self._lock:
             errand.error, errand.ended = error, time.monotonic()

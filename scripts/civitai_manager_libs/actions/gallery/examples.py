@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from ...catalog.kept import KeptPictures
 from ...civitai import gallery, payloads
 from ...civitai.gallery import Told
 from ...civitai.payloads import Model, Version
@@ -31,17 +30,17 @@ class Examples:
     """``learn``: see ``browsing.Gallery``. ``data_of`` finds out a kept picture's generation data, so that they are known offline, too."""
 
     def __init__(
-        self, services: Services, kept: KeptPictures, errands: Errands, learn: Callable[[list[Told]], None],
+        self, services: Services, errands: Errands, learn: Callable[[list[Told]], None],
         data_of: Callable[[dict[str, Any], bytes, Patience], None],
     ) -> None:  # fmt: skip
         self._services = services
-        self._kept = kept
+        self._kept = services.kept
         self._errands = errands
         self._learn = learn
         self._data_of = data_of
         self._models: OrderedDict[int, Model] = OrderedDict()
         self._lock = threading.Lock()
-        self.store = Store(services, kept)
+        self.store = Store(services)
 
     def listing(self, model_id: int, version_id: int = 0) -> dict[str, Any]:
         """A version's pictures, by default those of the first version that has some.

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ...catalog.kept import KeptPictures
 from ...civitai.gallery import PERIODS, SORTS, Query, Told
 from ...errors import UsageError
 from ...reporter import Patience
@@ -20,12 +19,12 @@ class Pictures:
     """``learn`` and ``data_of`` hand generation data over to whoever keeps it; see ``browsing.Gallery`` and ``examples.Examples``."""
 
     def __init__(
-        self, services: Services, kept: KeptPictures, learn: Callable[[list[Told]], None], data_of: Callable[[dict[str, Any], bytes, Patience], None]
+        self, services: Services, learn: Callable[[list[Told]], None], data_of: Callable[[dict[str, Any], bytes, Patience], None]
     ) -> None:
         self._services = services
         self._errands = Errands()
         self._gallery = Gallery(services, self._errands, learn)
-        self.examples = Examples(services, kept, self._errands, learn, data_of)
+        self.examples = Examples(services, self._errands, learn, data_of)
 
     def close(self) -> None:
         self._errands.close()

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...catalog.kept import KeptPicture, KeptPictures
+from ...catalog.kept import KeptPicture
 from ...civitai import images
 from ...civitai.client import IMAGE_LIMIT, Client
 from ...disk import atomic, previews
@@ -48,9 +48,9 @@ class LetGo(NamedTuple):
 
 
 class Store:
-    def __init__(self, services: Services, kept: KeptPictures) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._kept = kept
+        self._kept = services.kept
         self._folder = services.thumbnails.parent / "examples"
         self._lock = threading.Lock()
 
