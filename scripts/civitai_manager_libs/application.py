@@ -15,11 +15,10 @@ import msgspec
 
 from . import __version__
 from .actions import (
-    account,
     destination,
     download,
     edit,
-    reach,
+    kinds,
     rebuild,
     refill,
     register,
@@ -31,15 +30,13 @@ from .actions import (
     verify,
     views,
 )  # fmt: skip
-from .actions.discover import Discover, collecting, following
+from .actions.discover import Discover
 from .actions.gallery.pictures import Pictures
 from .actions.images import data as image_data
-from .actions.images import resolving, resources
 from .actions.images.area import Images
-from .actions.interchange import describing, fetching, importing, manifest, restoring
+from .actions.interchange import describing, importing, manifest, restoring
 from .actions.interchange.page import Interchange
 from .actions.organise import carrying, plans, undoing
-from .actions.recipes import making
 from .actions.recipes.book import RecipeBook
 from .actions.services import Services
 from .actions.webui import Webui
@@ -63,8 +60,7 @@ from .civitai.client import Client
 from .civitai.transport import Transport
 from .errors import NotFound
 from .host import Host
-from .jobs.context import Context
-from .jobs.engine import Engine, Kind
+from .jobs.engine import Engine
 from .jobs.store import Store
 from .settings import SettingsStore
 
@@ -96,39 +92,8 @@ class Application:
             Recipes(self._database), self.data_dir / "recipes",
         )  # fmt: skip
         pictures = Pictures(services, partial(image_data.learn, services), partial(image_data.data_of, services))
-
-        def download_and_keep(context: Context) -> Any:
-            result = updating.run_download(services, context)
-            pictures.examples.downloaded(result)
-            return result
-
-        jobs.add_kind("register", Kind("library", partial(register.run, services)))
-        jobs.add_kind("download", Kind("download", download_and_keep, download.discard))
-        jobs.add_kind("examples", Kind("pictures", pictures.examples.run))
-        jobs.add_kind("updates", Kind("library", partial(updates.run, services)))
-        jobs.add_kind("update", Kind("edit", partial(updating.run, services)))
-        jobs.add_kind("refill", Kind("library", partial(refill.run, services)))
-        jobs.add_kind("edit", Kind("edit", partial(edit.run, services)))
-        jobs.add_kind("rebuild", Kind("library", partial(rebuild.run, services)))
-        jobs.add_kind("thumbnail", Kind("library", partial(thumbnails.run, services)))
-        jobs.add_kind("import", Kind("library", partial(importing.run, services)))
-        jobs.add_kind("import_library", Kind("library", partial(restoring.run, services)))
-        jobs.add_kind("restore", Kind("restore", partial(fetching.restore, services)))
-        jobs.add_kind("export", Kind("library", partial(manifest.run_export, services)))
-        jobs.add_kind("scan", Kind("disk", partial(scan.run, services)))
-        jobs.add_kind("verify", Kind("disk", partial(verify.run, services)))
-        jobs.add_kind("organise", Kind("disk", partial(carrying.run, services)))
-        jobs.add_kind("undo", Kind("disk", partial(undoing.run, services)))
-        jobs.add_kind("finish_moves", Kind("disk", partial(undoing.finish, services)))
-        jobs.add_kind("recipe_picture", Kind("library", partial(making.run_picture, services)))
-        jobs.add_kind("test_key", Kind("library", partial(account.test_key, services)))
-        jobs.add_kind("reach", Kind("library", partial(reach.run, services)))
+        kinds.add(services, pictures)
         self._webui = Webui(services, Usage(self._database))
-        jobs.add_kind("image_data", Kind("images", partial(image_data.run, services)))
-        jobs.add_kind("resources", Kind("images", partial(resolving.run, services)))
-        jobs.add_kind("fetch_resources", Kind("library", partial(resources.run, services)))
-        jobs.add_kind("collect", Kind("library", partial(collecting.run, services)))
-        jobs.add_kind("follow", Kind("library", partial(following.run, services)))
         jobs.start(resume=serving and self.settings.current.resume_at_start)
         self._services, self._pictures, self._discover = services, pictures, Discover(services)
         self._interchange = Interchange(services, self.data_dir)
