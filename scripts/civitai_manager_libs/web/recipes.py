@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from ..actions.recipes.making import Making
 from ..actions.recipes.pictures import BIGGEST
-from ..catalog.recipe import Change, Mention, ModelChange, Source
+from ..catalog.recipe import Change
 from ..catalog.recipe_search import Wanted
 from .edits import SELECTED, Body, Id, Ids, Nothing, endpoint
 from .replies import answer, body_of, failure, number
@@ -25,36 +25,16 @@ WHOLE = 2 * 1024 * 1024  # bytes of a request with the texts of a recipe
 FOREVER = "private, max-age=31536000, immutable"
 
 
-class Made(Body):
+class Made(Body, Making, kw_only=True):
     """See ``Making``; ``picture``: one of Civitai's, which is fetched by a job."""
 
-    infotext: str = ""
-    name: str = ""
-    title: str = ""
-    prompt: str | None = None
-    negative: str | None = None
-    parameters: dict[str, str] | None = None
-    models: list[Mention] | None = None
-    tags: list[str] = []
-    note: str = ""
-    collection: str = ""
-    favourite: bool = False
-    source: Source = msgspec.field(default_factory=Source)
-    anyway: bool = False
     picture: dict[str, Any] | None = None
     ticket: str = ""
 
 
-class Changed(Body):
+class Changed(Body, Change, kw_only=True):
     """See ``Change``. ``sitting``: the same for what is typed in one go."""
 
-    set: dict[str, Any] = {}
-    parameters: dict[str, str | None] = {}
-    add_tags: list[str] = []
-    remove_tags: list[str] = []
-    add_models: list[Mention] = []
-    change_models: list[ModelChange] = []
-    remove_models: list[Id] = []
     sitting: str = ""
     ticket: str = ""
 
