@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fastapi
+import uvicorn
 from civitai_manager_libs.application import Application
 from civitai_manager_libs.disk.placement import default_folders
 from civitai_manager_libs.jobs.board import View
 from civitai_manager_libs.settings import SettingsStore
+from civitai_manager_libs.web import routes
 
 from demo.server import KEY, DemoServer
 
@@ -99,3 +105,21 @@ def sha256(path: Path) -> str:
 def parts_below(folder: Path) -> list[Path]:
     """What unfinished downloads and writes leave."""
     return [path for path in folder.rglob("*") if ".part" in path.name or path.name.startswith(".cm-")]
+
+
+@contextlib.contextmanager
+def served(application: Application) -> Iterator[str]:
+    """Our routes over real HTTP, for as long as this lasts; the server's address (they lie below ``routes.PREFIX``)."""
+    app = fastapi.FastAPI()
+    routes.add(app, lambda: application)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    until(lambda: server.started)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)

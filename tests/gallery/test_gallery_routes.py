@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-import fastapi
 import pytest
 import requests
-import uvicorn
 from civitai_manager_libs.web import routes
-from support import done, until
+from support import done, served, until
 
 from demo import build
 
@@ -24,16 +20,8 @@ OURS = {"X-Civitai-Manager": "1"}
 
 @pytest.fixture
 def url(running: Any) -> Iterator[str]:
-    app = fastapi.FastAPI()
-    routes.add(app, lambda: running)
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    until(lambda: server.started)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}{routes.PREFIX}"
-    server.should_exit = True
-    thread.join(10)
+    with served(running) as address:
+        yield f"{address}{routes.PREFIX}"
 
 
 def ready(url: str, **query: Any) -> dict[str, Any]:

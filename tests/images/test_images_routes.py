@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 
-import fastapi
 import pytest
 import requests
-import uvicorn
 from civitai_manager_libs.application import Application
 from civitai_manager_libs.web import routes
-from support import done, until
+from support import done, served
 
 from demo.community import COMMUNITY_IMAGE, lora
 from demo.pictures import encoded
@@ -25,17 +21,8 @@ TEXT = "a cat <lora:thing:0.5>\nNegative prompt: bad\nSteps: 5, Sampler: Euler a
 
 @pytest.fixture
 def url(running: Application) -> Iterator[str]:
-    app = fastapi.FastAPI()
-    routes.add(app, lambda: running)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until(lambda: server.started)
-    yield f"http://127.0.0.1:{port}{routes.PREFIX}/"
-    server.should_exit = True
-    thread.join()
+    with served(running) as address:
+        yield f"{address}{routes.PREFIX}/"
 
 
 def post(url: str, status: int = 200, data: bytes | None = None, headers: dict[str, str] | None = None, **body: Any) -> Any:
@@ -75,7 +62,7 @@ def test_resolve_fetch_and_rename(url: str, running: Application, demo: DemoServ
     assert (found["state"], found["by"], found["version_id"]) == ("civitai", "hash", version)
     assert found["url"].endswith(f"?modelVersionId={version}") and found["title"] and found["version_name"]
     assert "job" not in post(url + "resources/resolve", mentions=[found]), "it is remembered"
-    assert post(url + "resources/rename", infotext=text) == {"infotext": text, "changed": []}
+    assert post(url + "resources/rename", infotext=text) == {"infotext": text, "prompt": text.split("\n")[0], "changed": []}
     result = done(running, post(url + "resources/fetch", mentions=[found], confirmed=False)["job"])
     assert result["skipped"] == [] and len(result["started"]) == 1
     done(running, result["started"][0])

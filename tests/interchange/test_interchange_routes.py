@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fastapi
 import pytest
 import requests
 import shapes
-import uvicorn
 from civitai_manager_libs.actions.interchange.page import KEPT
 from civitai_manager_libs.application import Application
 from civitai_manager_libs.web import routes
-from support import done, finished, make_application, until
+from support import done, finished, make_application, served
 
 from demo.catalogue import SPECIAL
 from demo.server import DemoServer
@@ -26,24 +21,6 @@ from demo.server import DemoServer
 OURS = {"x-civitai-manager": "1"}
 MODELS = [SPECIAL[name].model_id for name in ("many_versions", "variants_same_name", "digit_username")]
 TICKET = "0123456789ab"
-
-
-@contextlib.contextmanager
-def served(application: Application) -> Iterator[str]:
-    """Our routes over real HTTP, for as long as this lasts."""
-    app = fastapi.FastAPI()
-    routes.add(app, lambda: application)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until(lambda: server.started)
-    try:
-        yield f"http://127.0.0.1:{port}{routes.PREFIX}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 @pytest.fixture
@@ -54,7 +31,7 @@ def application(running: Application) -> Application:
 @pytest.fixture
 def url(running: Application) -> Iterator[str]:
     with served(running) as address:
-        yield address
+        yield f"{address}{routes.PREFIX}"
 
 
 def post(url: str, path: str, body: Any = None, raw: bytes | None = None, status: int = 200, headers: dict[str, str] | None = None) -> Any:
@@ -84,7 +61,8 @@ def test_a_selection_is_exported_saved_and_imported_elsewhere(application: Appli
     other = make_application(tmp_path / "other", demo)
     other.start()
     try:
-        with served(other) as there:
+        with served(other) as address:
+            there = f"{address}{routes.PREFIX}"
             sent = post(there, "import/file", raw=answer.content)
             assert sent["size"] == len(answer.content)
             dry = done(other, post(there, "import/library", {"file": sent["file"]})["job"])

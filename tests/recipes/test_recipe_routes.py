@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fastapi
 import pytest
 import recipe_shapes as shapes
 import requests
-import uvicorn
 from civitai_manager_libs.actions.recipes import documents, pictures
 from civitai_manager_libs.application import Application
 from civitai_manager_libs.catalog.files import LocalFile
 from civitai_manager_libs.generation import embedding
 from civitai_manager_libs.web import recipes as recipe_routes
 from civitai_manager_libs.web import routes
-from support import NOWHERE, done, failed, make_application, until
+from support import NOWHERE, done, failed, make_application, served
 
 OURS = {"x-civitai-manager": "1"}
 
@@ -63,17 +60,8 @@ def application(tmp_path: Path, demo: Any) -> Iterator[Application]:
 
 @pytest.fixture
 def url(application: Application) -> Iterator[str]:
-    app = fastapi.FastAPI()
-    routes.add(app, lambda: application)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until(lambda: server.started)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    with served(application) as address:
+        yield address
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -10,13 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import fastapi
 import pytest
 import requests
-import uvicorn
 from civitai_manager_libs.application import Application
 from civitai_manager_libs.web import routes
-from support import done, make_application, until
+from support import done, make_application, served, until
 
 from demo.server import DemoServer
 
@@ -40,17 +37,8 @@ def application(tmp_path: Path, demo: DemoServer) -> Iterator[Application]:
 
 @pytest.fixture
 def url(application: Application) -> Iterator[str]:
-    app = fastapi.FastAPI()
-    routes.add(app, lambda: application)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until(lambda: server.started)
-    yield f"http://127.0.0.1:{port}{routes.PREFIX}"
-    server.should_exit = True
-    thread.join(10)
+    with served(application) as address:
+        yield f"{address}{routes.PREFIX}"
 
 
 def get(url: str, path: str, **query: Any) -> Any:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fastapi
 import pytest
 import requests
-import uvicorn
 from civitai_manager_libs.application import Application
 from civitai_manager_libs.catalog.files import LocalFile
 from civitai_manager_libs.catalog.models import Entry, VersionEntry
 from civitai_manager_libs.web import edits, routes
-from support import NOWHERE, ROOT, done, make_application, until
+from support import NOWHERE, ROOT, done, make_application, served
 
 OURS = {"x-civitai-manager": "1"}
 
@@ -79,21 +76,6 @@ def started(folder: Path, library: Path) -> Iterator[Application]:
 def application(tmp_path: Path, library: Path) -> Iterator[Application]:
     with started(tmp_path, library) as made:
         yield made
-
-
-@contextlib.contextmanager
-def served(application: Application) -> Iterator[str]:
-    app = fastapi.FastAPI()
-    routes.add(app, lambda: application)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until(lambda: server.started)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.fixture

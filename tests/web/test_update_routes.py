@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import fastapi
 import pytest
 import requests
-import uvicorn
 from civitai_manager_libs.application import Application
 from civitai_manager_libs.web import routes
-from support import ROOT, done, make_application, until
+from support import ROOT, done, make_application, served
 
 from demo.server import KEY, DemoServer
 
@@ -47,17 +43,8 @@ def application(tmp_path: Path, demo: DemoServer) -> Iterator[Application]:
 
 @pytest.fixture
 def url(application: Application) -> Iterator[str]:
-    app = fastapi.FastAPI()
-    routes.add(app, lambda: application)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until(lambda: server.started)
-    yield f"http://127.0.0.1:{port}{routes.PREFIX}"
-    server.should_exit = True
-    thread.join(10)
+    with served(application) as address:
+        yield f"{address}{routes.PREFIX}"
 
 
 def test_a_page_checks_lists_and_updates(application: Application, demo: DemoServer, url: str, lora: int) -> None:
