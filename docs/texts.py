@@ -44,6 +44,9 @@ NOT_SHOWN = {
     "image/*, video/*;q=0.5, */*;q=0.1", "noopener noreferrer", "noopener noreferrer nofollow", "in {words}",
     "{words} ago",
     "the application is not running", "a route failed", "Stopping ...", "URL", "ADDRESS", "gone", "changed", "conflict", "{amount} TB",
+    "Lora hashes", "TI hashes", "Civitai resources", "Civitai metadata", "Model hash", "VAE hash", "Variation seed", "Variation seed strength",
+    "Seed resize from-1", "Seed resize from-2", "Schedule type", "CFG scale", "Clip skip", "Denoising strength", "Hires upscale", "Hires upscaler",
+    "Hires steps", "Steps", "Sampler", "Recipe metadata:", ".example.", "preferred weight", "negative text",  # what others call things
     "vtable constructor failed", "not a database", "int | None", "Pruned Model",
     "Diffusion Model", "Civitai", "Civitai Manager", "Civitai Manager, connection",
 }  # fmt: skip
@@ -149,6 +152,10 @@ class Reader(ast.NodeVisitor):
             for value in node.values:
                 if isinstance(value, ast.FormattedValue) and len(choices(value.value)) == 1:
                     self.visit(value.value)
+        elif isinstance(node, ast.IfExp):
+            self.take(node.body, sure)
+            self.take(node.orelse, sure)
+            self.visit(node.test)
         else:
             self.visit(node)
 
@@ -218,6 +225,9 @@ class Reader(ast.NodeVisitor):
             return  # its text is for docs/routes.md
         if called == "mixed" and node.args:
             self.take(node.args[0], sure=True)
+        if called == "said":
+            for argument in node.args:
+                self.take(argument, sure=True)
         if called in {name.lower() for name in QUIET_CALLS}:
             return
         self.visit(node.func) if isinstance(node.func, ast.Attribute) else None
@@ -281,7 +291,7 @@ def of_settings() -> Iterator[Found]:
 
 SURE = {("cm.t", 0), ("cm.tn", 1), ("cm.tn", 2), ("cm.mixed", 0)}
 SILENT = re.compile(
-    r"^(.*\.)?(querySelector(All)?|closest|matches|getElementById|(add|remove)EventListener|[gs]etAttribute(NS)?|hasAttribute|removeAttribute|on|emit|recall|remember|get|"
+    r"^(.*\.)?(querySelector(All)?|closest|matches|getElementById|(add|remove)EventListener|[gs]etAttribute(NS)?|hasAttribute|removeAttribute|on|emit|recall|remember|get|matchMedia|"
     r"post|postOnce|fetch|test|startsWith|endsWith|includes|indexOf|replace|split|join|match|matchAll|add|toggle|remove|contains|createElement(NS)?|svg|icon|mount|lookFor|"
     r"error|RegExp|Event|FocusEvent|set|has|execCommand|toLocaleString|DateTimeFormat|RelativeTimeFormat|send|show|require|setProperty)$"
 )

@@ -16,8 +16,10 @@
     const BETWEEN = /\s+·\s+/;
     const SENTENCE = /[.!?…:;] (?=["“(]?[\p{Lu}\p{N}])/gu;
     // Placeholders that hold a text of ours, which is translated too; all others hold names, paths and numbers, which are not.
-    const OURS = /^(reason|what|why|message|sentence|state|told|kind|notes?|when|words?|titles?|problem|awaits|how|said|action|scanned|strerror)\d*$/;
-    const COUNT = /^(count|number|done|total|left|size|free|milliseconds|good|bad|low|high)\d*$/;
+    const OURS = /^(reason|what|why|message|sentence|state|told|kind|notes?|when|titles?|problem|awaits|how|said|action|scan|scanned|strerror|needs)\d*$/;
+    // Several at once, each one of ours or with one of ours behind its name.
+    const SEVERAL = {names: ", ", list: ", ", reasons: "; "};
+    const COUNT = /^(count|number|done|total|left|size|free|milliseconds|good|bad|low|high|most|longest|longest_text|kept|gone|new|known|local|nothing)\d*$/;
     const ENGLISH_NUMBER = /^(\d{1,3}(?:,\d{3})*|\d+)(\.\d+)?( [KMGT]?B(?:\/s)?| ?%)?$/;
 
     let language = "en";
@@ -44,8 +46,10 @@
         const parts = AGO.exec(text);
         return parts && Boolean(parts[1]) !== Boolean(parts[4]) ? new Intl.RelativeTimeFormat(locale).format((parts[1] ? 1 : -1) * Number(parts[2]), parts[3]) : null;
     }
+    // "a.safetensors: it is being written": the name, then the reason.
+    const named = (text) => { const whole = translated(text); const at = whole === text ? text.indexOf(": ") : -1; return at < 0 ? whole : text.slice(0, at + 2) + translated(text.slice(at + 2)); };
     const date = (text) => new Date(text).toLocaleString(locale, {dateStyle: "long", timeStyle: "short"});
-    const value = (name, text) => typeof text === "number" ? digits(text) : OURS.test(name) ? translated(String(text)) : name === "names" ? String(text).split(", ").map(translated).join(", ") : COUNT.test(name) ? number(String(text)) : String(text);
+    const value = (name, text) => typeof text === "number" ? digits(text) : OURS.test(name) ? translated(String(text)) : SEVERAL[name] ? String(text).split(SEVERAL[name]).map(name === "reasons" ? named : translated).join(SEVERAL[name]) : COUNT.test(name) ? number(String(text)) : String(text);
     const fill = (template, values) => template.replace(PLACE, (whole, name) => values && values[name] !== undefined && values[name] !== null ? value(name, values[name]) : whole);
     const own = (text) => dictionary ? dictionary.get(text) : undefined;
     const translation = (text) => { const core = text.trim(); const made = own(core); return made ? text.replace(core, () => made) : text; };
@@ -100,6 +104,15 @@
         }
         return null;
     }
+    // The same, when every part is known: a template that ends in a place would take the sentences behind it for its value.
+    function everySentence(text) {
+        for (const one of text.matchAll(SENTENCE)) {
+            const first = whole(text.slice(0, one.index + 1));
+            const then = first === null ? null : lookUp(text.slice(one.index + 2));
+            if (then !== null) { return first + " " + then; }
+        }
+        return null;
+    }
     const whole = (text) => own(text) || (text.length <= LONGEST ? byTemplate(text) : null);
     function search(text) {
         const known = own(text) || relative(text);
@@ -107,7 +120,7 @@
         if (BETWEEN.test(text)) { const parts = join(text.split(BETWEEN), " · "); if (parts !== null) { return parts; } }
         const counted = /^(.+) \(([\d,]+)\)$/su.exec(text);
         if (counted && lookUp(counted[1]) !== null) { return lookUp(counted[1]) + " (" + number(counted[2]) + ")"; }
-        return text.length > 4 * LONGEST ? null : (text.length <= LONGEST ? byTemplate(text) : null) || bySentence(text);
+        return text.length > 4 * LONGEST ? null : everySentence(text) || (text.length <= LONGEST ? byTemplate(text) : null) || bySentence(text);
     }
     function lookUp(text) {
         if (!text) { return null; }
@@ -208,6 +221,8 @@
         get active() { return dictionary !== null; },
         of: translated,
         // The English text of an element that holds one text, and of an attribute.
+        // A moment, and how far away it is, as the language says it.
+        date: date,
         text: (node) => { const only = node.firstChild; return dictionary && only && only === node.lastChild && only.nodeType === Node.TEXT_NODE ? before(only, only.data) : node.textContent; },
         attribute: (node, name) => before(node, node.getAttribute(name), name),
         // From now on everything in this node that is not marked with translate="no" is translated: our root, and what we add to the host's pages.

@@ -46,7 +46,7 @@
     const add = (name) => (value) => { if (value && !filters[name].includes(value)) { filters[name] = [...filters[name], value].slice(0, MOST); } };
     const set = (name) => (value) => { filters[name] = value; };
     const menus = {types: menu("types", "Type", add("types")), bases: menu("bases", "Base model", add("bases")), sort: menu("sort", "Sort", set("sort")), period: menu("period", "Period", set("period")),
-        checkpoint: menu("checkpoint", "Kind of checkpoint", set("checkpoint")), early: menu("early", "Early access", set("early")), mine: menu("mine", "Whose", set("mine"))};
+        checkpoint: menu("checkpoint", "Kind of checkpoint", set("checkpoint")), early: menu("early", "Early access", set("early")), mine: menu("mine", "Favourites", set("mine"))};
     const count = cm.node("span", {class: "cm-count", role: "status", "aria-live": "polite"});
     const reset = cm.node("button", {type: "button", class: "cm-link cm-find-clear", hidden: true, onclick: clear}, cm.t("Clear"));
     const chips = cm.node("div", {class: "cm-filter-chips", role: "group", "aria-label": cm.t("Filters in use"), hidden: true});
@@ -55,7 +55,7 @@
         cm.emit("resized");
     }, {class: "cm-icon cm-more", "aria-expanded": "false"});
     // What is seldom needed is behind a button, so that what is looked at has the room.
-    const rare = cm.popover("filter", cm.t("More filters"), cm.node("div", {class: "cm-pop-stack"}, ...[["Kind of checkpoint", "checkpoint"], ["Early access", "early"], ["Whose", "mine"]]
+    const rare = cm.popover("filter", cm.t("More filters"), cm.node("div", {class: "cm-pop-stack"}, ...[["Kind of checkpoint", "checkpoint"], ["Early access", "early"], ["Favourites", "mine"]]
         .map(([text, name]) => cm.node("label", {}, cm.t(text), menus[name]))));
     const tools = cm.node("span", {class: "cm-find-tools"}, rare);
     const node = cm.node("div", {class: "cm-filters", role: "search"}, field, known, more, menus.types, menus.bases, menus.sort, menus.period, tools, count, reset, chips);

@@ -89,7 +89,7 @@
     cm.postBytes = async function (path, blob) {
         const answer = await fetch(cm.base() + path, {method: "POST", credentials: "same-origin", headers: {"X-Civitai-Manager": "1", "Content-Type": "application/octet-stream"}, body: blob});
         const told = await answer.json().catch(() => null);
-        if (!answer.ok || !told) { throw new cm.Refusal((told && told.error) || {message: "The server answered " + answer.status + ".", next_step: "Try again."}, answer.status, told && told.error); }
+        if (!answer.ok || !told) { throw new cm.Refusal((told && told.error) || {message: cm.t("The server answered {status}.", {status: String(answer.status)}), next_step: "Try again."}, answer.status, told && told.error); }
         return told;
     };
 

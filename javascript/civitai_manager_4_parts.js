@@ -39,8 +39,8 @@
             : minutes < 525600 ? [minutes / 43200, "month"] : [minutes / 525600, "year"];
         const whole = Math.floor(number);
         const words = whole + " " + unit + (whole === 1 ? "" : "s");
-        const told = unit ? when > Date.now() ? "in " + words : words + " ago" : when > Date.now() ? cm.t("in a moment") : cm.t("a moment ago");
-        return cm.node("time", {datetime: new Date(when).toISOString(), title: new Date(when).toLocaleString("en-GB")}, told);
+        const told = cm.words.active && unit ? cm.words.of(when > Date.now() ? "in " + words : words + " ago") : unit ? when > Date.now() ? "in " + words : words + " ago" : when > Date.now() ? cm.t("in a moment") : cm.t("a moment ago");
+        return cm.node("time", {datetime: new Date(when).toISOString(), title: cm.words.active ? cm.words.date(when) : new Date(when).toLocaleString("en-GB")}, told);
     };
     // A number and its noun alone; within a sentence use cm.tn.
     cm.plural = (number, one, many) => cm.count(number) + " " + (number === 1 ? one : many || one + "s");

@@ -107,7 +107,7 @@
         const told = cm.node("span", {class: "cm-quiet", role: "status", translate: "no"});
         const found = [];
         if (view.newer === 1) {
-            const button = action("Update", () => cm.updateModels(button, [view.id], false), {class: "cm-action cm-primary", "data-cm-now": "update"});
+            const button = action("Update now", () => cm.updateModels(button, [view.id], false), {class: "cm-action cm-primary", "data-cm-now": "update"});
             found.push(button, cm.node("span", {class: "cm-quiet"}, "A newer version is on Civitai."));
         }
         const file = fileNow();

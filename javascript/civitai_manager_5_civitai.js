@@ -120,11 +120,11 @@
             line("error " + cm.sentence(data.error), cm.node("span", {}, [text, cm.sentence(data.error)].filter(Boolean).join(" ")), again(), remedy(data.error));
         } else if (old) {
             const why = (old.error.message + " " + (old.error.next_step || "")).trim();
-            line("old " + old.asked + why, cm.node("span", {}, cm.t("This is what Civitai said"), " ", cm.moment(old.asked), ". ", why), action(cm.t("Try again"), () => list.reset(true)));
+            line("old " + old.asked + why, cm.node("span", {}, cm.mixed("This is what Civitai said {when}.", {when: cm.moment(old.asked)}), " ", cm.node("span", {}, why)), action(cm.t("Try again"), () => list.reset(true)));
         } else if (data.newer) {
             line("newer", cm.node("span", {}, cm.t("Civitai has a newer answer.")), action(cm.t("Show it"), () => list.reset()));
         } else if (data.items.length && data.items[0].named) {
-            line("named " + cm.find.filters.text, cm.node("span", {}, cm.t("This is what was named.")), /^[0-9a-z]+$/i.test(cm.find.filters.text) ? action(cm.t("Search for the words instead"), cm.find.words) : null);
+            line("named " + cm.find.filters.text, cm.node("span", {}, cm.t("This matches the link or id that you entered.")), /^[0-9a-z]+$/i.test(cm.find.filters.text) ? action(cm.t("Search for the words instead"), cm.find.words) : null);
         } else { line(""); }
     }
     function empty(key, title, text, ...buttons) {

@@ -153,9 +153,9 @@
         if (!one) { body.replaceChildren(cm.node("p", {class: "cm-quiet"}, cm.t("Civitai lists no version of it."))); return; }
         const parts = [];
         if (one.early) {
-            parts.push(cm.node("p", {class: "cm-warning"}, cm.icon("clock"), Date.parse(one.early) ? cm.node("span", {}, cm.t("In early access, free"), " ", cm.moment(one.early)) : cm.node("span", {}, cm.t("Only for those who have bought it"))));
+            parts.push(cm.node("p", {class: "cm-warning"}, cm.icon("clock"), Date.parse(one.early) ? cm.mixed("In early access, free {when}", {when: cm.moment(one.early)}) : cm.node("span", {}, cm.t("Only for those who have bought it"))));
         }
-        if (one.published) { parts.push(cm.node("p", {class: "cm-quiet"}, cm.t("Published"), " ", cm.moment(one.published))); }
+        if (one.published) { parts.push(cm.node("p", {class: "cm-quiet"}, cm.mixed("Published {when}", {when: cm.moment(one.published)}))); }
         if (one.words.length) { parts.push(section(cm.t("Trigger words"), cm.node("div", {class: "cm-chips"}, ...one.words.map(copied)))); }
         parts.push(section(cm.t("Files"), one.files.length ? cm.node("ul", {class: "cm-list"}, ...one.files.map((file) => cm.node("li", {class: file.risk ? "cm-bad-file" : ""},
             cm.node("span", {class: "cm-path", translate: "no"}, file.name), cm.node("span", {class: "cm-quiet", translate: "no"}, [file.type, file.label].filter(Boolean).join(" · ")), file.risk ? cm.node("span", {}, file.risk) : null)))

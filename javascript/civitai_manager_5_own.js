@@ -29,7 +29,7 @@
         node.addEventListener("change", () => save(node.value));
         return node;
     };
-    const rating = choice("Rating", [[0, "Not rated"], ...[1, 2, 3, 4, 5].map((one) => [one, "★".repeat(one) + " " + cm.t("{count} of 5", {count: one})])], (value) => edit(model, {rating: Number(value)}));
+    const rating = choice("Rating", [[0, "No stars"], ...[1, 2, 3, 4, 5].map((one) => [one, "★".repeat(one) + " " + cm.t("{count} of 5", {count: one})])], (value) => edit(model, {rating: Number(value)}));
     const level = choice("Mature content", [["", "As Civitai says"], [1, "PG"], [2, "PG-13"], [4, "R"], [8, "X"], [16, "XXX"]], (value) => edit(model, {own_level: value === "" ? null : Number(value)}));
     const follow = choice("Updates", [["any", "Any newer version"], ["base", "Only the same base model"], ["none", "No updates"]], (value) => edit(model, {follow: value}));
     const pinned = choice("Stay with", [["", "No version in particular"]], (value) => edit(model, {pinned: value === "" ? null : Number(value)}));

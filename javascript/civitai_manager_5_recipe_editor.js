@@ -8,8 +8,8 @@
     const PAGE = Math.random().toString(36).slice(2, 10);
     const KINDS = [["checkpoint", "Checkpoint"], ["lora", "LoRA"], ["embedding", "Embedding"], ["vae", "VAE"], ["hypernetwork", "Hypernetwork"], ["upscaler", "Upscaler"], ["other", "Other"]];
     const LEVELS = [[0, "Not rated"], [1, "PG"], [2, "PG-13"], [4, "R"], [8, "X"], [16, "XXX"]];
-    const FIELDS = {name: "name", prompt: "prompt", negative: "negative prompt", note: "note", collection: "collection", favourite: "favourite", level: "rating",
-        parameters: "parameters", models: "models", tags: "tags", picture: "picture"};
+    const FIELDS = {name: "Name", prompt: "Prompt", negative: "Negative prompt", note: "Note", collection: "Collection", favourite: "Favourite", level: "Rating of the picture",
+        parameters: "Parameters", models: "Models", tags: "Tags", picture: "Picture"};
     const SOURCES = {hand: "Made by hand", image: "From a picture", fields: "From txt2img", civitai: "From Civitai", recipe: "A copy", file: "From a file", "import": "Taken over"};
     let view = null;            // what the server said last
     let open = 0;
@@ -111,7 +111,7 @@
     function onEnter(field, done) { field.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.isComposing) { event.preventDefault(); event.stopPropagation(); done(); } }); }
     const chip = (text, action, label) => cm.node("span", {class: "cm-chip cm-own-chip"}, cm.node("span", {translate: "no"}, text), cm.button("cross", label, action));
     const parameters = cm.node("ul", {class: "cm-recipe-rows"});
-    const newName = cm.node("input", {class: "cm-input", "aria-label": "Name of the new parameter", placeholder: "Sampler", list: "cm_recipe_parameters"});
+    const newName = cm.node("input", {class: "cm-input", "aria-label": "Name of the new parameter", placeholder: "Name", list: "cm_recipe_parameters"});
     const newValue = cm.node("input", {class: "cm-input", "aria-label": "Value of the new parameter", placeholder: "Value"});
     const names = cm.node("datalist", {id: "cm_recipe_parameters"}, ...["Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Clip skip", "Denoising strength", "Hires upscale", "Hires upscaler"].map((one) => cm.node("option", {value: one})));
     const addParameter = async () => {
@@ -217,8 +217,8 @@
         if (source.tool) { parts.push(" · ", cm.node("span", {translate: "no"}, source.tool)); }
         if (source.title) { parts.push(" · ", cm.node("span", {translate: "no"}, source.title)); }
         if (/^https?:\/\//.test(source.url || "")) { parts.push(" · ", cm.node("a", {href: source.url, target: "_blank", rel: "noopener noreferrer"}, "Open its page")); }
-        origin.replaceChildren(...parts, " · ", cm.node("span", {}, "made ", cm.moment(view.created)), " · ", cm.node("span", {}, "changed ", cm.moment(view.changed)),
-            ...(view.used ? [" · ", cm.node("span", {}, "used ", cm.moment(view.used))] : []));
+        origin.replaceChildren(...parts, " · ", cm.mixed("made {when}", {when: cm.moment(view.created)}), " · ", cm.mixed("changed {when}", {when: cm.moment(view.changed)}),
+            ...(view.used ? [" · ", cm.mixed("used {when}", {when: cm.moment(view.used)})] : []));
     }
     function drawEqual() {
         const others = view.equal.filter((one) => !one.deleted);

@@ -37,14 +37,14 @@
         return [
             ["Connection", cm.words.of(cm.connection.text), cm.asOf()],
             ["Kept for sending", String(cm.outbox.count()), ""],
-            ["Since", new Date(numbers.since).toLocaleString(cm.words.active ? cm.words.locale : "en-GB"), "when this page was loaded"],
+            ["Counted since", new Date(numbers.since).toLocaleString(cm.words.active ? cm.words.locale : "en-GB"), "the page was loaded then"],
             ["Questions to the server", cm.count(numbers.polls), "none while the page is hidden and nothing is kept"],
             ["Without an answer", cm.count(numbers.failed), ""],
             ["Answer time, last", time(numbers.last), ""],
             ["Answer time, median", time(numbers.median), "of the last 100"],
             ["Answer time, worst", time(numbers.worst), "of the last 100"],
             ["Restarts of the server", cm.count(numbers.restarts), "that this page has seen"],
-            ["Start of the server", numbers.boot || cm.t("unknown"), "another one after every start"],
+            ["Mark of the server's run", numbers.boot || cm.t("unknown"), "a new one with every start"],
             ["gradio in this page", (window.gradio_config && window.gradio_config.version) || cm.t("unknown"), ""],
             ["Browser", navigator.userAgent, ""],
         ];

@@ -34,7 +34,7 @@
     function tiles(told) {
         const few = (one, query, name, unit) => tile(cm.count(one[unit || "files"]), name, one[unit || "files"] ? query : "", one.bytes ? cm.size(one.bytes) : "");
         return cm.node("div", {class: "cm-tiles"},
-            tile(cm.count(told.models), cm.t("models")), tile(cm.count(told.total.files), "files here", "is:downloaded", cm.size(told.total.bytes)),
+            tile(cm.count(told.models), cm.t("models in the library")), tile(cm.count(told.total.files), "files here", "is:downloaded", cm.size(told.total.bytes)),
             tile(cm.count(told.updates.available), "with updates", told.updates.available ? "is:update" : ""), few(told.broken, "is:broken", cm.t("broken")),
             few(told.missing, "is:missing", cm.t("missing")), few(told.unknown, "is:local", "not on Civitai"), few(told.gone, "is:gone", "gone from Civitai", "models"),
             tile(cm.count(told.duplicates.groups), "files with copies", "", told.duplicates.wasted ? cm.t("{size} wasted", {size: cm.size(told.duplicates.wasted)}) : ""));
@@ -141,7 +141,7 @@
     const keep = {};
     function copies(plan, make) {
         return cm.node("div", {class: "cm-sets"}, ...(plan.sets || []).map((set) => cm.node("fieldset", {class: "cm-set"},
-            cm.node("legend", {}, cm.tn(set.copies.length, "{count} copy of {size}: keep", "{count} copies of {size}: keep", {size: cm.size(set.size)})),
+            cm.node("legend", {}, cm.t("Which of {count} copies ({size} each) stays?", {count: set.copies.length, size: cm.size(set.size)})),
             ...set.copies.map((copy) => {
                 const radio = cm.node("input", {type: "radio", name: "cm_keep_" + set.sha256, value: copy.id, onchange: async () => {
                     keep[set.sha256] = copy.id;

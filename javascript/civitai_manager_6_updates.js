@@ -19,7 +19,7 @@
         draw();
     }});
     const trust = cm.node("input", {type: "checkbox"});
-    const go = cm.node("button", {type: "button", class: "cm-action cm-primary", onclick: () => update(go, [...chosen])}, "Update");
+    const go = cm.node("button", {type: "button", class: "cm-action cm-primary", onclick: () => update(go, [...chosen])}, "Update now");
     const list = cm.node("ul", {class: "cm-list cm-offers"});
     const more = cm.node("button", {type: "button", class: "cm-action", hidden: true, onclick: () => read(items.length)}, "Show more");
     const nothing = cm.node("p", {class: "cm-quiet", hidden: true});
@@ -52,7 +52,7 @@
         const pin = item.here.version_id ? cm.node("button", {type: "button", class: "cm-link", title: "Stay with the version that is here", onclick: () => edit([item.model_id], {pinned: item.here.version_id})}, item.here.name ? cm.t("Stay with {name}", {name: item.here.name}) : cm.t("Stay with this one")) : null;
         const version = (one, name, early) => one ? cm.node("div", {class: "cm-offer-version"}, cm.node("b", {}, cm.t(name, {name: one.name || one.version_id})),
             cm.node("span", {}, [one.base_model, one.size ? cm.size(one.size) : cm.t("size unknown")].filter(Boolean).join(" · ")), one.published ? cm.mixed("published {when}", {when: cm.moment(one.published)}) : null,
-            early ? cm.node("span", {class: "cm-early"}, cm.icon("warning"), Date.parse(one.early_access) ? cm.mixed("early access, free {when}", {when: cm.moment(one.early_access)}) : cm.t("early access for good")) : null) : null;
+            early ? cm.node("span", {class: "cm-early"}, cm.icon("warning"), Date.parse(one.early_access) ? cm.mixed("early access, free {when}", {when: cm.moment(one.early_access)}) : cm.t("permanent early access")) : null) : null;
         const notes = offered.notes ? cm.node("details", {}, cm.node("summary", {}, "What is new"), cm.node("p", {class: "cm-notes", translate: "no"}, offered.notes)) : null;
         return cm.node("li", {class: "cm-offer", "data-model": item.model_id}, cm.node("label", {class: "cm-offer-box"}, box),
             cm.node("div", {class: "cm-offer-body"}, cm.node("div", {class: "cm-offer-top"}, cm.node("button", {type: "button", class: "cm-link cm-offer-name", translate: "no", onclick: () => cm.choose(item.model_id)}, item.name),
@@ -61,7 +61,7 @@
     }
     function drawBar() {
         const size = items.reduce((sum, item) => sum + (chosen.has(item.model_id) && item.newest && item.newest.size || 0), 0);
-        cm.text(go, !chosen.size ? cm.t("Update") : size ? cm.tn(chosen.size, "Update {count} model ({size})", "Update {count} models ({size})", {size: cm.size(size)}) :
+        cm.text(go, !chosen.size ? cm.t("Update now") : size ? cm.tn(chosen.size, "Update {count} model ({size})", "Update {count} models ({size})", {size: cm.size(size)}) :
             cm.tn(chosen.size, "Update {count} model", "Update {count} models"));
         go.disabled = !chosen.size;
         const can = items.filter((item) => item.newest);

@@ -35,7 +35,8 @@ def test_what_is_shown_is_collected(wanted: dict[str, str]) -> None:
     for text in (
         "{count} models", "Scan my folders", "Search the library", "Biggest first", "Civitai does not accept your API key.",
         "How many downloads run at a time. (1 to 10)", "Parallel downloads", "Register {count} links", "reading files", "Choose a model in the grid.",
-        "published {when}", "File name", "Check {count} models for updates", "no {awaits} for {count} s",
+        "published {when}", "File name", "Check {count} models for updates", "no {awaits} for {count} s", "byte",
+        "reconnecting", "This tag is too long ({count} characters).", "Delete copies of {name}", "It goes to the trash",
     ):  # fmt: skip
         assert text in wanted, text
     assert not [text for text in wanted if "SELECT" in text or text != text.strip() or "class" in text]

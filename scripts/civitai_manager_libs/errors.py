@@ -34,6 +34,12 @@ from __future__ import annotations
 from typing import Any
 
 
+class Said(str):
+    """A text, also one of a single word, that is shown: ``docs/texts.py`` collects what is called so. With places for ``format``."""
+
+    __slots__ = ()
+
+
 class CivitaiManagerError(Exception):
     """Base of all errors made for people. ``str(error)`` is the sentence and the next step."""
 

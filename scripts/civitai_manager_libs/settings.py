@@ -36,9 +36,12 @@ CIVITAI_HOSTS = frozenset({"civitai.com", "civitai.red", "civitai.green", "civit
 """Civitai's own hosts; each with ``www.`` before it, too."""
 
 
-def about(text: str, **limits: Any) -> Meta:
-    """A setting's sentence for the Settings page, with its limits."""
-    return Meta(description=text, **limits)
+def about(text: str, *, choices: Mapping[str, str] | None = None, **limits: Any) -> Meta:
+    """A setting's sentence for the Settings page, with its limits. ``choices``: each value that is offered, and what the page calls it."""
+    return Meta(description=text, extra={"choices": dict(choices)} if choices else None, **limits)
+
+
+LANGUAGES = {"auto": "auto", "en": "English", "de_DE": "Deutsch", "ja_JP": "日本語", "ko_KR": "한국어", "zh_CN": "简体中文", "zh_TW": "繁體中文"}
 
 
 class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=False):
@@ -91,7 +94,12 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         ),
     ] = False
     after_update: Annotated[
-        str, about("What becomes of the old file when a newer version has been downloaded and verified: keep or trash.", pattern="^(keep|trash)$")
+        str,
+        about(
+            "What becomes of the old file when a newer version has been downloaded and verified.",
+            choices={"keep": "It stays", "trash": "It goes to the trash"},
+            pattern="^(keep|trash)$",
+        ),
     ] = "keep"
     keep_examples: Annotated[bool, about("Keep the example pictures of each version that is downloaded, with their generation data.")] = False
     examples_limit: Annotated[
@@ -129,8 +137,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     language: Annotated[
         str,
         about(
-            "The language of this tab: auto follows the WebUI's own localization, else the browser; or en, zh_TW, zh_CN, ja_JP, ko_KR, de_DE. "
-            "Seen when the page is loaded again.",
+            "The language of this tab: auto follows the WebUI's own localization, else the browser. Seen when the page is loaded again.",
+            choices=LANGUAGES,
             pattern=r"^(auto|[a-z]{2,3}(_[A-Z]{2})?)$",
         ),
     ] = "auto"
@@ -194,8 +202,9 @@ def check_url(url: str) -> str:
     except ValueError:  # a bracket without its partner, a port that is none
         usable = False
     if not usable:
-        shown = "The address" if "@" in url else repr(url)  # what stands before an @ may be a password
-        raise BadSetting(f"{shown} is not an address of Civitai (civitai_url) that a key may be sent to: use https://civitai.com or https://civitai.red.")
+        if "@" in url:  # what stands before it may be a password
+            raise BadSetting("This is no address of Civitai (civitai_url) that a key may be sent to: use https://civitai.com or https://civitai.red.")
+        raise BadSetting(f"{url!r} is no address of Civitai (civitai_url) that a key may be sent to: use https://civitai.com or https://civitai.red.")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 

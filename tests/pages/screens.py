@@ -10,12 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from demo import build
 from demo.specials import SPECIAL
 from tests.pages import steps
 
 NAMES = ("many_versions", "gguf_variants", "vae_beside", "unrated", "adult", "early_dated")
 IDS = {name: SPECIAL[name].model_id for name in NAMES if name in SPECIAL}
 MODEL = IDS["many_versions"]
+PICTURED = IDS["pictured"] = build.GENERATED_MODEL  # with generation data, and pictures of the community
+
+
+RECIPE = {
+    "name": "harbour", "prompt": "a harbour, <lora:lantern:0.8>", "negative": "blurry", "note": "for later", "collection": "mine", "tags": ["sea"],
+    "parameters": {"Sampler": "Euler a"}, "models": [{"kind": "lora", "name": "lantern", "weight": 0.8}],
+}  # fmt: skip
 
 
 def furnish(app: Any) -> None:
@@ -27,6 +35,7 @@ def furnish(app: Any) -> None:
     app.post(f"/civitai-manager/models/{MODEL}/words", json={"words": "one, two", "name": "portrait"})
     app.post("/civitai-manager/filters", json={"name": "mine", "filters": {"q": "x"}})
     app.register("999999999")  # Civitai does not know it
+    app.post("/civitai-manager/recipes", json=RECIPE)
 
 
 def settings_for(folder: Path) -> None:
@@ -149,6 +158,57 @@ def civitai_panel(page: Any) -> None:
     page.wait_for_selector(".cm-remote .cm-own-part", timeout=20_000)
 
 
+def recipes(page: Any) -> None:
+    page.click('.cm-view[data-view="recipes"]')
+    page.wait_for_selector(".cm-recipes .cm-card:not(.cm-waiting)", timeout=20_000)
+
+
+def no_recipes(page: Any) -> None:
+    page.route("**/civitai-manager/recipes?*", lambda route: route.fulfill(json={"items": [], "total": 0}))
+    page.click('.cm-view[data-view="recipes"]')
+    page.wait_for_selector(".cm-recipes .cm-empty", timeout=20_000)
+
+
+def recipe(page: Any) -> None:
+    """With an entry in its history."""
+    recipes(page)
+    page.locator(".cm-recipes .cm-card:not(.cm-waiting)").first.click()
+    page.wait_for_selector(".cm-recipe-panel .cm-own-body:not([hidden])")
+    page.click(".cm-recipe-panel .cm-favourite")
+    page.wait_for_selector(".cm-recipe-history li time", state="attached")
+    page.locator(".cm-recipe-panel details:has(.cm-recipe-history) summary").click()
+    page.wait_for_timeout(800)
+
+
+def pictures(page: Any) -> None:
+    library(page)
+    steps.card(page, PICTURED).click()
+    steps.shown(page, PICTURED)
+    page.click(".cm-open-pictures")
+    page.wait_for_selector(".cm-gallery .cm-picture-card:not(.cm-waiting)", timeout=20_000)
+
+
+def community(page: Any) -> None:
+    pictures(page)
+    page.click(".cm-picture-tabs [data-of=community]")
+    page.wait_for_selector(".cm-gallery .cm-count:not(:empty)")
+    page.wait_for_timeout(1500)
+
+
+def viewer(page: Any) -> None:
+    pictures(page)
+    page.focus(".cm-gallery .cm-scroll")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".cm-viewer[open] .cm-made-text, .cm-viewer[open] .cm-made-none", timeout=20_000)
+    page.wait_for_timeout(1000)
+
+
+def collections(page: Any) -> None:
+    library(page)
+    page.click(".cm-open-collections")
+    page.wait_for_selector("dialog[open] .cm-collection-name")
+
+
 SCREENS: dict[str, Callable[[Any], None]] = {
     "library": library,
     "no match": no_match,
@@ -168,6 +228,13 @@ SCREENS: dict[str, Callable[[Any], None]] = {
     "lost": lost,
     "civitai": civitai,
     "a model of Civitai": civitai_panel,
+    "recipes": recipes,
+    "no recipes": no_recipes,
+    "a recipe": recipe,
+    "pictures": pictures,
+    "pictures of the community": community,
+    "viewer": viewer,
+    "collections": collections,
     "updates": view("updates", ".cm-updates"),
     "health": view("health", ".cm-health .cm-tiles"),
     "settings": view("settings", "#cm_save"),

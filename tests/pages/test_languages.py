@@ -95,6 +95,9 @@ def test_texts_that_are_put_together_are_found_again(furnished: Any, browser: An
         "What is registered and downloaded here stays as it is.": "Was hier ist, bleibt.", "published {when}": "veröffentlicht {when}",
         "Downloaded": "Heruntergeladen",
         "{state}: show it": "{state}: zeigen", "Not rated": "Unbewertet", "Name": "Bezeichnung",
+        "Models on {base} usually need {needs}.": "Modelle auf {base} brauchen meist {needs}.", "the Flux VAE": "das Flux-VAE",
+        "There is no VAE in the library.": "Kein VAE ist da.", "{count} failed. {reasons}": "{count} fehlgeschlagen. {reasons}",
+        "it is being written": "wird geschrieben",
     }  # fmt: skip
     page = translated(browser, furnished, words, locale="de-DE")
     of = "text => window.civitaiManager.words.of(text)"
@@ -104,6 +107,12 @@ def test_texts_that_are_put_together_are_found_again(furnished: Any, browser: An
     assert page.evaluate(of, "Running · a_file.safetensors") == "Läuft · a_file.safetensors"
     assert page.evaluate(of, "A. B is gone from Civitai. What is registered and downloaded here stays as it is.") == (
         "A. B gibt es auf Civitai nicht mehr. Was hier ist, bleibt."
+    )
+    assert page.evaluate(of, "Models on Flux.1 usually need the Flux VAE. There is no VAE in the library.") == (
+        "Modelle auf Flux.1 brauchen meist das Flux-VAE. Kein VAE ist da."
+    )
+    assert page.evaluate(of, "2 failed. Running: it is being written; b.pt: it is being written") == (
+        "2 fehlgeschlagen. Running: wird geschrieben; b.pt: wird geschrieben"
     )
     assert page.evaluate(of, "Downloaded (1,284)") == "Heruntergeladen (1.284)"
     assert page.evaluate(of, "Not rated: show it") == "Unbewertet: zeigen"

@@ -94,4 +94,4 @@ def test_early_access_says_the_day_and_how_long() -> None:
     assert render.deadline("permanent") == render.deadline(None) == ""
     line = re.sub("<.*?>", "", choice.access({"early_access": "2099-05-06T07:08:09.000Z"}))
     assert re.match(r"Early access until 6 May 2099 \(in \d+ years\): Civitai gives", line)
-    assert "Early access for good:" in choice.access({"early_access": "permanent"}) and choice.access({}) == choice.access(None) == ""
+    assert "Permanent early access:" in choice.access({"early_access": "permanent"}) and choice.access({}) == choice.access(None) == ""

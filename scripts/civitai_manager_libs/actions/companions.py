@@ -14,7 +14,31 @@ from .services import Services
 MOST = 20  # files of a kind that are named
 KINDS = ("checkpoint", "unet")
 SAFETENSORS = (".safetensors", ".sft")
-_WORDS = {companions.VAE: "VAE", companions.TEXT_ENCODER: "text encoder"}
+# Whole sentences for each part, because other languages bend the words around its name. By what is known, and by the state.
+_NEED = {
+    companions.VAE: {
+        "read": "{name} holds no VAE: it has to come from a file of its own.",
+        "listed": "Civitai lists a VAE beside {name}.",
+        "usual": "{name} may need a VAE of its own.",
+    },
+    companions.TEXT_ENCODER: {
+        "read": "{name} holds no text encoder: it has to come from a file of its own.",
+        "listed": "Civitai lists a text encoder beside {name}.",
+        "usual": "{name} may need a text encoder of its own.",
+    },
+}
+_FOUND = {
+    companions.VAE: {
+        "likely": "One of the VAE files here looks like it, by its name.",
+        "missing": "There is no VAE in the library.",
+        "unsure": "Whether one of the VAE files here fits cannot be told.",
+    },
+    companions.TEXT_ENCODER: {
+        "likely": "One of the text encoders here looks like it, by its name.",
+        "missing": "There is no text encoder in the library.",
+        "unsure": "Whether one of the text encoders here fits cannot be told.",
+    },
+}
 
 
 def advice(services: Services, model: Model, mine: list[LocalFile]) -> list[dict[str, Any]]:
@@ -80,18 +104,10 @@ def _advice(
     needs = (usual.vae if part == companions.VAE else usual.encoders) if usual else ""
     return {
         "path": record.path, "version_id": record.version_id, "part": part, "known": known, "state": state,
-        "sentence": " ".join(filter(None, (_need(name, part, known), _usually(base, needs), _found(part, state, listed, offered)))),
+        "sentence": " ".join(filter(None, (_NEED[part][known].format(name=name), _usually(base, needs), _found(part, state, listed, offered)))),
         "offered": [{"file_id": file.id, "name": file.name, "size": file.size} for file in offered],
         "here": [{"path": one.path, "name": Path(one.path).name, "likely": one in likely} for one in shown],
     }  # fmt: skip
-
-
-def _need(name: str, part: str, known: str) -> str:
-    if known == "read":
-        return f"{name} holds no {_WORDS[part]}: it has to come from a file of its own."
-    if known == "listed":
-        return f"Civitai lists a {_WORDS[part]} beside {name}."
-    return f"{name} may need a {_WORDS[part]} of its own."
 
 
 def _usually(base: str, needs: str) -> str:
@@ -99,10 +115,9 @@ def _usually(base: str, needs: str) -> str:
 
 
 def _found(part: str, state: str, listed: list[File], offered: list[File]) -> str:
-    word = _WORDS[part]
     if state == "here":
-        return f"{' and '.join(file.name for file in listed[:3])} is here."
-    if state == "likely":
-        return f"A {word} here looks like it, by its name."
-    begin = f"There is no {word} in the library." if state == "missing" else f"Whether one of the {word} files here fits cannot be told."
-    return f"{begin} {' and '.join(file.name for file in offered[:3])} can be downloaded with this version." if offered else begin
+        return f"Here already: {', '.join(file.name for file in listed[:3])}."
+    found = _FOUND[part][state]
+    if state == "likely" or not offered:
+        return found
+    return " ".join((found, f"It can be downloaded with this version: {', '.join(file.name for file in offered[:3])}."))

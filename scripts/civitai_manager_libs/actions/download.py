@@ -94,13 +94,12 @@ def _check_space(services: Services, target: Path, size: int, job_id: str) -> No
     needed, free = size - here + queued + SPARE, space.free(target.parent)
     if needed > free:
         human = payloads.human_size
-        others = f" besides {human(queued)} that are queued" if queued else ""
-        raise NoSpace(
-            f"{target.name} needs {human(size - here)}{others}, but {target.parent} has only {human(free)} free.",
-            needed=needed,
-            free=free,
-            folder=str(target.parent),
-        )
+        name, folder, wanted, left = target.name, target.parent, human(size - here), human(free)
+        said = f"{name} needs {wanted}, but {folder} has only {left} free."
+        if queued:
+            others = human(queued)
+            said = f"{name} needs {wanted} besides {others} that are queued, but {folder} has only {left} free."
+        raise NoSpace(said, needed=needed, free=free, folder=str(folder))
 
 
 # -- doing it

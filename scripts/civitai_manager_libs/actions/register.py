@@ -107,8 +107,8 @@ def _summary(context: Context, items: list[Item]) -> dict[str, Any]:
     if failed and len(items) == 1:
         raise SomeFailed.from_dict(failed[0])
     if failed:
-        shown = "; ".join(f"{one['text']}: {one['message']}" for one in failed[:5]) + ("; ..." if len(failed) > 5 else "")
-        raise SomeFailed(f"{len(registered)} of {len(items)} registered, {len(failed)} failed. {shown}", failed=failed, registered=registered)
+        reasons = "; ".join(f"{one['text']}: {one['message']}" for one in failed[:5]) + ("; ..." if len(failed) > 5 else "")
+        raise SomeFailed(f"{len(registered)} of {len(items)} registered, {len(failed)} failed. {reasons}", failed=failed, registered=registered)
     new = sum(one["new"] for one in registered)
     return {"registered": registered, "new": new, "refreshed": len(registered) - new}
 

@@ -295,8 +295,8 @@ class _Scan:
     def _told_failures(self) -> list[str]:
         if not self.failed:
             return []
-        shown = "; ".join(f"{one['path']}: {one['reason']}" for one in self.failed[:SHOWN]) + ("; ..." if len(self.failed) > SHOWN else "")
-        return [f"{len(self.failed)} files could not be read, and the next scan tries again: {shown}"]
+        reasons = "; ".join(f"{one['path']}: {one['reason']}" for one in self.failed[:SHOWN]) + ("; ..." if len(self.failed) > SHOWN else "")
+        return [f"{len(self.failed)} files could not be read, and the next scan tries again: {reasons}"]
 
     def _result(self, walked: Walked, paths: set[str], around: list[Root], swept: int, away: int, *, whole: bool) -> dict[str, Any]:
         params, records, here = self.context.params, self.records.all(), self.records.here(paths)

@@ -102,9 +102,9 @@ def plan(services: Services, offer: Offer) -> list[Step]:
     Raises NothingToDownload, Archived.
     """
     if not offer.free:
-        raise NothingToDownload(
-            f"{offer.name}: what is newer is in early access{_until(offer)}.", next_step="Wait for its end, or buy access and download that version."
-        )
+        day = _end(offer)
+        said = f"{offer.name}: what is newer is in early access until {day}." if day else f"{offer.name}: what is newer is in early access."
+        raise NothingToDownload(said, next_step="Wait for its end, or buy access and download that version.")
     model = payloads.model(services.models.body(offer.model_id))
     if model.mode in ("Archived", "TakenDown"):
         raise Archived(f"{offer.name} is archived or taken down: Civitai no longer offers its files.")
@@ -121,9 +121,10 @@ def plan(services: Services, offer: Offer) -> list[Step]:
     return steps
 
 
-def _until(offer: Offer) -> str:
+def _end(offer: Offer) -> str:
+    """The first day of free access, as in 2026-12-03; "" when none is known."""
     ends = [one.early_access for one in offer.versions if one.early_access not in ("", "permanent")]
-    return f" until {min(ends)[:10]}" if ends else ""
+    return min(ends)[:10] if ends else ""
 
 
 def _ids(steps: Sequence[Step]) -> set[tuple[int, int]]:

@@ -12,13 +12,21 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..errors import BadValue, NotFound
+from ..errors import BadValue, NotFound, Said
 from .database import Database, bump, decoded
 from .settle import chunked, settle
 from .texts import key, plain
 
 FOLLOW = ("any", "base", "none")
 LONGEST = {"note": 100_000, "negative": 10_000, "tag": 100, "name": 200, "words": 20_000, "filters": 20_000}
+_TOO_LONG = {
+    "note": Said("This note is too long ({count} characters)."),
+    "negative": Said("This negative prompt is too long ({count} characters)."),
+    "tag": Said("This tag is too long ({count} characters)."),
+    "name": Said("This name is too long ({count} characters)."),
+    "words": Said("These words are too long ({count} characters)."),
+    "filters": Said("These filters are too long ({count} characters)."),
+}
 RELOAD = "It may have been deleted in another window: reload the page."
 
 
@@ -43,7 +51,7 @@ def _checked(name: str, value: Any) -> Any:
         return value
     if name == "pinned" and (value is None or (whole and 0 < value < 1 << 62)):
         return value
-    raise BadValue(f"{name}: this value cannot be used: {str(value)[:60]!r}.")
+    raise BadValue(f"This value cannot be used ({name}): {str(value)[:60]!r}.")
 
 
 def _weight(value: Any) -> float | None:
@@ -51,16 +59,16 @@ def _weight(value: Any) -> float | None:
         return None
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and abs(value) <= 100:
         return float(value)
-    raise BadValue(f"weight: this is no weight: {str(value)[:60]!r}.", next_step="Give a number such as 0.8.")
+    raise BadValue(f"This is no weight: {str(value)[:60]!r}.", next_step="Give a number such as 0.8.")
 
 
 def text(kind: str, value: str, *, needed: bool = False) -> str:
-    """A text as it is stored. Raises BadValue when it is longer than anybody types, or empty when it is needed."""
+    """A text as it is stored. Raises BadValue when it is longer than anybody types, or empty when it is needed (a name)."""
     value = plain(value).strip()
     if len(value) > LONGEST[kind]:
-        raise BadValue(f"This {kind} is too long ({len(value):,} characters).", next_step=f"At most {LONGEST[kind]:,} characters are kept.")
+        raise BadValue(_TOO_LONG[kind].format(count=f"{len(value):,}"), next_step=f"Shorten it to {LONGEST[kind]:,} characters.")
     if needed and not value:
-        raise BadValue(f"The {kind} is empty.", next_step="Type something first.")
+        raise BadValue("The name is empty.", next_step="Type something first.")
     return value
 
 
@@ -254,7 +262,7 @@ class OwnData:
             elif name == "weight":
                 values[name] = _weight(value)
             elif name != "version_id" or not (value is None or isinstance(value, int)):
-                raise BadValue(f"{name}: this value cannot be used: {str(value)[:60]!r}.")
+                raise BadValue(f"This value cannot be used ({name}): {str(value)[:60]!r}.")
         with self._db.writing() as db:
             model_id = _word_set(db, set_id)
             if values:

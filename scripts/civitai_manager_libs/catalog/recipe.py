@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import BadValue, NotFound
+from ..errors import BadValue, NotFound, Said
 from .own import LONGEST, tag_list
 from .texts import key, plain
 
@@ -20,6 +20,18 @@ MOST = 200  # parameters, models, tags
 RELOAD = "It may have been changed in another window: reload the page."
 DESCRIBES = ("Lora hashes", "TI hashes", "Hashes", "Civitai resources", "Civitai metadata", "Model hash", "Model", "VAE hash", "VAE", "Version")
 """Parameters that name models or the program: the models say it, or it makes no other picture."""
+_TOO_MANY = {
+    "parameters": Said("These are too many parameters ({count})."),
+    "models": Said("These are too many models ({count})."),
+    "tags": Said("These are too many tags ({count})."),
+}
+_TOO_LONG = {
+    "name": Said("This name is too long ({count} characters)."),
+    "prompt": Said("This prompt is too long ({count} characters)."),
+    "negative": Said("This negative prompt is too long ({count} characters)."),
+    "note": Said("This note is too long ({count} characters)."),
+    "collection": Said("This name of a collection is too long ({count} characters)."),
+}
 _SPACES = re.compile(r"\s+")
 
 
@@ -104,9 +116,9 @@ def checked(recipe: Recipe) -> Recipe:
     recipe.models = [mention(one) for one in recipe.models]
     recipe.tags = list(tag_list(recipe.tags).values())
     recipe.level = _level(recipe.level)
-    for what in ("parameters", "models", "tags"):
+    for what in _TOO_MANY:
         if len(getattr(recipe, what)) > MOST:
-            raise BadValue(f"These are too many {what} ({len(getattr(recipe, what)):,}).", next_step=f"At most {MOST} are kept.")
+            raise BadValue(_TOO_MANY[what].format(count=f"{len(getattr(recipe, what)):,}"), next_step=f"Keep at most {MOST}.")
     return recipe
 
 
@@ -123,18 +135,18 @@ def usable(recipe: Recipe) -> Recipe:
 
 def text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise BadValue(f"{name}: this is no text: {str(value)[:60]!r}.")
+        raise BadValue(f"This is no text ({name}): {str(value)[:60]!r}.")
     value = plain(value).replace("\0", "").replace("\r\n", "\n")
     value = " ".join(value.split()) if name in ("name", "collection") else value.strip()
     if len(value) > LONGEST_TEXT[name]:
-        raise BadValue(f"This {name} is too long ({len(value):,} characters).", next_step=f"At most {LONGEST_TEXT[name]:,} characters are kept.")
+        raise BadValue(_TOO_LONG[name].format(count=f"{len(value):,}"), next_step=f"Shorten it to {LONGEST_TEXT[name]:,} characters.")
     return value
 
 
 def _level(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 63:
         return value
-    raise BadValue(f"level: this value cannot be used: {str(value)[:60]!r}.")
+    raise BadValue(f"This is no level of pictures: {str(value)[:60]!r}.")
 
 
 def _parameters(before: Mapping[str, str], given: Mapping[str, str | None]) -> dict[str, str]:
@@ -157,7 +169,7 @@ def mention(one: Mention) -> Mention:
     """A mention as it is stored. Raises BadValue."""
     weight = one.weight
     if weight is not None and not (math.isfinite(weight) and abs(weight) <= 100):
-        raise BadValue(f"weight: this is no weight: {weight!r}.", next_step="Give a number such as 0.8.")
+        raise BadValue(f"This is no weight: {weight!r}.", next_step="Give a number such as 0.8.")
     name = " ".join(plain(one.name).replace("\0", "").split())
     if len(name) > 500 or not (name or one.hash or one.version_id or one.model_id):
         raise BadValue("This names no model.", next_step="Give a name of at most 500 characters.")

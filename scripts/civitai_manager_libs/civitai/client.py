@@ -105,7 +105,8 @@ class Client:
 
     def names(self, kind: str, beginning: str) -> list[str]:
         """Names that Civitai completes: of "tags" or "creators", the first twenty."""
-        answer, _ = self.transport.get_json(f"/api/v1/{kind}", {"query": beginning, "limit": 20}, what=f"its {kind}")
+        what = "its tags" if kind == "tags" else "its creators"
+        answer, _ = self.transport.get_json(f"/api/v1/{kind}", {"query": beginning, "limit": 20}, what=what)
         field = "name" if kind == "tags" else "username"
         return [name for one in as_list(as_dict(answer).get("items")) if (name := as_text(as_dict(one).get(field)).strip())]
 

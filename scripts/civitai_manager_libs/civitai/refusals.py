@@ -104,26 +104,26 @@ def api_error(status: int, headers: Headers, body: bytes, *, has_key: bool, what
 
 def denial(status: int, headers: Headers, body: bytes, *, has_key: bool = False, what: str = "") -> RemoteError:
     """What a refused download means, by the table of Civitai's download route. ``has_key``: whether the request carried a key."""
-    said = message_of(body)
-    subject = what or "this file"
+    said, named = message_of(body), bool(what)
+    what = what or "this file"
     if 300 <= status < 400:
         return KeyRejected() if has_key else LoginRequired()
     if status == 401:
         if "disabled downloads" in said.lower():
-            return DownloadsDisabled(f"The creator has disabled downloads of {what}." if what else "")
+            return DownloadsDisabled(f"The creator has disabled downloads of {what}." if named else "")
         return KeyRejected() if has_key else LoginRequired()
     if status == 403 and not is_page(headers, body):
-        return _forbidden(body, said, subject)
+        return _forbidden(body, said, what)
     if status == 404 and not is_page(headers, body):
-        return NotFound(f"Civitai has no file to give for {subject}." if what else "Civitai does not have this file.")
+        return NotFound(f"Civitai has no file to give for {what}." if named else "Civitai does not have this file.")
     if status == 410:
-        return Archived(f"The model of {what} is archived: Civitai no longer offers its files." if what else "")
+        return Archived(f"The model of {what} is archived: Civitai no longer offers its files." if named else "")
     if status == 429:
         return rate_limited(headers) if header(headers, "Retry-After") or is_page(headers, body) else QuotaExceeded()
-    return _common(status, headers, body, said) or BadAnswer(f"Civitai refused the download of {subject} ({status}{': ' + said if said else ''}).")
+    return _common(status, headers, body, said) or BadAnswer(f"Civitai refused the download of {what} ({status}{': ' + said if said else ''}).")
 
 
-def _forbidden(body: bytes, said: str, subject: str) -> RemoteError:
+def _forbidden(body: bytes, said: str, what: str) -> RemoteError:
     try:
         got = as_dict(decode(body))
     except BadAnswer:
@@ -131,7 +131,7 @@ def _forbidden(body: bytes, said: str, subject: str) -> RemoteError:
     if "early access" in f"{as_text(got.get('error'))} {said}".lower():
         return EarlyAccess(deadline=as_time(got.get("deadline")))
     return RemoteError(
-        f"Civitai does not give your account access to {subject}{': ' + said if said else ''}.".replace("..", "."),
+        f"Civitai does not give your account access to {what}{': ' + said if said else ''}.".replace("..", "."),
         next_step="Open the model's page on Civitai, logged in, and see what its creator asks for.",
     )
 

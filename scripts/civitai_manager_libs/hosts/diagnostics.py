@@ -30,7 +30,7 @@ PROACTOR = (
 )
 POLICY = "uvicorn 0.36 and newer takes the Proactor loop on Windows whatever event loop policy the WebUI has set."
 COMPRESSION = "Compresses long answers, and would hold back event streams; the tab uses none, so it is not concerned."
-CUT = f"With httpx {{}} and this gradio every queued event of the whole WebUI would end after 5 seconds. Setting: {queue_repair.SETTING}."
+CUT = f"With httpx {{version}} and this gradio every queued event of the whole WebUI would end after 5 seconds. Setting: {queue_repair.SETTING}."
 
 
 class Place(NamedTuple):
@@ -108,12 +108,12 @@ def queue(blocks: Any) -> Iterator[Row]:
         return
     found = getattr(blocks, "_queue", None)
     if found is None or getattr(blocks, "enable_queue", True) is False:
-        yield ["queue", "off", "queued events answer over one plain request each; ours need no queue"]
+        yield ["queue", "off", "each queued event is answered by one plain request; ours need no queue"]
         return
     yield ["queue", "on", ""]
     if hasattr(found, "default_concurrency_limit"):
         limit = found.default_concurrency_limit
-        note = "how many runs of one function at a time, where it does not say otherwise; ours do"
+        note = "how often one function may run at a time, unless it says otherwise; ours do"
         yield ["default_concurrency_limit", "no limit" if limit is None else str(limit), note]
     else:
         yield ["concurrency_count", str(getattr(found, "max_thread_count", "unknown")), "how many queued events run at a time"]
@@ -150,7 +150,7 @@ def _at_least(version: str, wanted: tuple[int, int]) -> bool:
 
 
 def _why(repair: str) -> str:
-    return "" if repair == queue_repair.NOT_NEEDED else CUT.format(queue_repair.httpx_version())
+    return "" if repair == queue_repair.NOT_NEEDED else CUT.format(version=queue_repair.httpx_version())
 
 
 def data(application: Callable[[], Any]) -> Iterator[Row]:
@@ -159,9 +159,9 @@ def data(application: Callable[[], Any]) -> Iterator[Row]:
     yield ["folder", _short(found.data_dir), ""]
     yield ["settings file", _short(found.settings.path), ""]
     yield ["catalog", _size(catalog), ""]
-    for kind in ("checkpoint", "lora"):
+    for kind, label in (("checkpoint", "checkpoint folder"), ("lora", "LoRA folder")):
         folder = found.host.folders()[kind][0]
-        yield [f"{kind} folder", _short(folder), "" if folder.is_dir() else "does not exist yet"]
+        yield [label, _short(folder), "" if folder.is_dir() else "does not exist yet"]
     yield ["models", str(found.cards(limit=1)["total"]), ""]
     states = Counter(view["state"] for view in found.jobs.changes(0, "")["jobs"])
     yield ["jobs", str(sum(states.values())), ", ".join(f"{number} {state}" for state, number in sorted(states.items()))]

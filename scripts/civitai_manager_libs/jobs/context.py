@@ -115,7 +115,8 @@ class Context:
             self.check()
             return
         until = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
-        said = f"{text} until {until}" if text and seconds >= 3 else text
+        why = text
+        said = f"{why} until {until}" if why and seconds >= 3 else why
         with self._lock:
             self._waits.append(said)
             self._pending["state"] = "waiting"

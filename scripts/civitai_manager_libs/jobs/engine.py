@@ -301,7 +301,9 @@ class Engine:
                 return
             record = self._known(job_id)
             if record.state not in states:
-                raise UsageError(f"This job is {record.state}: there is nothing to {reason}.")
+                raise UsageError(
+                    "This job cannot be cancelled: it has ended." if reason == "cancel" else "This job cannot be paused: it is not at work."
+                )
             if record.owner not in (None, self.board.boot) and not self._owners.is_dead(record.owner):
                 self._write(job_id, request=reason)
                 self.board.set(job_id, stopping=reason)

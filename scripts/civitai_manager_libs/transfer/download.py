@@ -28,6 +28,7 @@ from ..errors import (
     Offline,
     QuotaExceeded,
     RateLimited,
+    Said,
     ServiceDown,
     WrongContent,
 )
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 TRANSIENT = frozenset({408, 425, 500, 502, 503, 504, *range(520, 528)})
 TEXTUAL = ("text/html", "application/json", "application/xml", "text/xml", "application/problem+json")
 MAX_DELAY = 30.0  # seconds between two reconnects
-BYTE = "byte"
+BYTE = Said("byte")
 LONGEST_DEMAND = 900.0  # seconds; a longer Retry-After ends the job, resumable, with the time from which it is welcome
 
 

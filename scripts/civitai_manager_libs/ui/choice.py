@@ -159,7 +159,7 @@ def access(version: dict[str, Any] | None) -> str:
     if day := render.deadline(deadline):
         told = render.mixed("Early access until {day}: Civitai gives this version only to those who bought it.", day=day)
     else:
-        told = "Early access for good: Civitai gives this version only to those who bought it."
+        told = "Permanent early access: Civitai gives this version only to those who bought it."
     return f'<p class="cm-warning">{told}</p>'
 
 

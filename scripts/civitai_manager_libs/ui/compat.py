@@ -7,7 +7,7 @@ and a TypeError on plain 4 and later.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
@@ -60,6 +60,12 @@ def html(value: str, elem_id: str) -> gr.HTML:
     """A piece of HTML without gradio's own padding (5 and later add it)."""
     extra: dict[str, Any] = {"padding": False, "apply_default_css": False} if MAJOR >= 6 else {"padding": False} if MAJOR == 5 else {}
     return gr.HTML(value, elem_id=elem_id, **extra)
+
+
+def menu(offered: Mapping[str, str], **about: Any) -> gr.Dropdown:
+    """A menu of values, each with what it is called; gradio 3 calls each as it is. A stored value that is not offered is shown, too."""
+    choices: Any = list(offered) if MAJOR < 4 else [(label, value) for value, label in offered.items()]
+    return gr.Dropdown(choices, value=None, allow_custom_value=True, **about)
 
 
 def blocks(title: str) -> gr.Blocks:

@@ -46,6 +46,7 @@ TITLES = {"write_browser_plus": "Browser+ and Neo", "write_lora_manager": "Lora 
 REMOVE = {"api_key": "Remove key", "proxy": "Remove proxy"}
 LONG = ("scan_folders", "scan_exclude")
 """Texts of several lines."""
+FEW = 3
 
 
 def grouped() -> list[tuple[str, list[str]]]:
@@ -64,8 +65,15 @@ def type_and_sentence(name: str) -> tuple[type, str]:
     """A field's plain type, and its sentence with the limits in words."""
     base, *rest = typing.get_args(FIELDS[name].type)
     meta = next((entry for entry in rest if isinstance(entry, Meta)), Meta())
-    limits = f" ({meta.ge:g} to {meta.le:g})" if meta.ge is not None and meta.le is not None else ""
+    limits = f" ({meta.ge:,} to {meta.le:,})" if meta.ge is not None and meta.le is not None else ""
     return base, f"{meta.description or ''}{limits}"
+
+
+def choices(name: str) -> dict[str, str]:
+    """The values that a setting can have, each with what the page calls it; none for one that takes any."""
+    _, *rest = typing.get_args(FIELDS[name].type)
+    found = next((entry.extra for entry in rest if isinstance(entry, Meta) and entry.extra), {})
+    return dict(found.get("choices", {}))
 
 
 def secret_state(store: SettingsStore, name: str) -> str:
@@ -108,12 +116,20 @@ class SettingsView:
                 self.removers[name] = gr.Button(REMOVE[name], elem_id=f"cm_remove_{name}")
             if name == "api_key":
                 self.test_result = compat.html("", "cm_test_result")
+        elif offered := choices(name):
+            self.fields[name] = self._menu(name, offered, common)
         elif kind is bool:
             self.fields[name] = gr.Checkbox(**common)
         elif kind in (int, float):
             self.fields[name] = gr.Number(precision=0 if kind is int else None, **common)
         else:
             self.fields[name] = gr.Textbox(lines=3 if name in LONG else 1, max_lines=12 if name in LONG else 1, **common)
+
+    def _menu(self, name: str, offered: dict[str, str], common: dict[str, Any]) -> Any:
+        """Few are buttons, whose words can be translated; gradio writes the choice of a menu into a field."""
+        if len(offered) <= FEW:
+            return gr.Radio([(label, value) for value, label in offered.items()], **common)
+        return compat.menu(offered, **common)
 
     @property
     def outputs(self) -> list[Any]:

@@ -26,11 +26,11 @@ ELEMENT = "civitai_manager"
 ROOT = Path(__file__).resolve().parents[3]
 
 HELP = """<details class="cm-help"><summary aria-label="Help" title="Help">?</summary><div class="cm-help-text">
-<p><b>What can be pasted</b>: links to models, versions, downloads, images and posts on civitai.com, .red or .green; AIR (urn:air:…); model ids;
-SHA-256, AutoV2 and AutoV3 hashes. Several at once, one a line (Shift+Enter starts a new line).</p>
-<p><b>Dropping</b> links, text, .url or .webloc files anywhere on this tab registers them at once.</p>
-<p><b>Registering</b> remembers a model with its versions and pictures; nothing is downloaded until you press Download.</p>
-<p><b>Keys</b>: arrows, Home, End, Page Up and Page Down move in the grid, Enter opens a model, Esc closes it.</p></div></details>"""
+<dl><dt>What can be pasted</dt><dd>Links to models, versions, downloads, images and posts on civitai.com, .red or .green; AIR (urn:air:…); model ids;
+SHA-256, AutoV2 and AutoV3 hashes. Several at once, one a line (Shift+Enter starts a new line).</dd>
+<dt>Dropping</dt><dd>Links, text, .url or .webloc files that are dropped anywhere on this tab are registered at once.</dd>
+<dt>Registering</dt><dd>A model is remembered with its versions and pictures; nothing is downloaded until you press Download.</dd>
+<dt>Keys</dt><dd>Arrows, Home, End, Page Up and Page Down move in the grid, Enter opens a model, Esc closes it.</dd></dl></div></details>"""
 
 LOADER = """() => {
     if (window.civitaiManager && window.civitaiManager.page) { return; }

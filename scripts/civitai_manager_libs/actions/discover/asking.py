@@ -75,7 +75,8 @@ class Task:
             raise Stopped(self._stop.reason)
 
     def wait(self, seconds: float, text: str) -> None:
-        self.text = f"{text} until {time.strftime('%H:%M:%S', time.localtime(time.time() + seconds))}" if text and seconds >= 3 else text
+        why, until = text, time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
+        self.text = f"{why} until {until}" if why and seconds >= 3 else why
         self._stop.wait(max(0.0, seconds))
         self.text = ""
         self.check()

@@ -161,7 +161,7 @@ class Discover:
         kept = self._services.answers.model(model_id)
         key = ("model", model_id)
         stale = kept is None or not kept[1] or kept[2] < time.time() - WORDS_FRESH
-        who = f"{asker} panel" if asker else ""  # beside its search
+        who = f"{asker}/panel" if asker else ""  # beside its search
         task, failure = self._asked(key, lambda patience: self._fetch_model(model_id, patience), str(key), who, stale=stale, again=again)
         model = keeping.model_in(kept[0]) if kept else None
         if kept is not None and model is not None:

@@ -42,13 +42,20 @@ def start(
         raise UsageError("No model was chosen.", next_step="Choose what to register.")
     if len(chosen) > MOST or versions not in ("", "newest", "all") and not isinstance(versions, list):
         raise UsageError(f"At most {MOST:,} models at once.", next_step="Choose fewer.")
-    what = "Download" if versions else "Register"
     one = services.answers.model(chosen[0]) if len(chosen) == 1 else None
     name = str(one[0].get("name") or chosen[0]) if one else f"{len(chosen):,} models" if len(chosen) != 1 else f"model {chosen[0]}"
-    title = f"{what} all of {creator}" if creator else f"{what} all versions of {name}" if versions == "all" else f"{what} {name}"
+    title = _title(creator, name, versions)
     key = hashlib.sha256(repr((sorted(chosen), creator.casefold(), versions, confirmed)).encode()).hexdigest()
     params = {"creator": creator, "versions": versions, "confirmed": confirmed}
     return services.jobs.submit("collect", params, key=key, title=title, items=chosen, ticket=ticket)
+
+
+def _title(creator: str, name: str, versions: Any) -> str:
+    if creator:
+        return f"Download all of {creator}" if versions else f"Register all of {creator}"
+    if versions == "all":
+        return f"Download all versions of {name}"
+    return f"Download {name}" if versions else f"Register {name}"
 
 
 def run(services: Services, context: Context) -> Json:

@@ -93,7 +93,7 @@ def start(services: Services, ticket: str = "") -> str:
     """Start a look at everything that is followed; the job's id. Raises NotFound when nothing is."""
     ids = [one.id for one in services.follows.all()]
     if not ids:
-        raise NotFound("Nothing is followed yet.", next_step="Search for a creator or for words, then press Follow.")
+        raise NotFound("Nothing is followed yet.", next_step="Search for a creator or for words, then press “Follow this search”.")
     return services.jobs.submit("follow", {}, key="all", title="Look for new models", items=ids, ticket=ticket)
 
 

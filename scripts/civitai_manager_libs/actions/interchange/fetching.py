@@ -88,7 +88,8 @@ def _ended(services: Services, context: Context, job_id: str, item: Item) -> boo
         context.item_done(item, {"path": result.get("path", ""), "verified": bool(result.get("verified"))})
         services.jobs.dismiss(job_id)  # thousands of finished downloads would hide what else there is to see
     elif view.state in ("failed", "cancelled"):
-        told = view.error or {"message": f"The download was {view.state}.", "next_step": "Start the import again."}
+        message = "The download was cancelled." if view.state == "cancelled" else "The download failed."
+        told = view.error or {"message": message, "next_step": "Start the import again."}
         context.item_failed(item, CivitaiManagerError(told["message"], next_step=told["next_step"]))
     else:
         return False

@@ -22,7 +22,14 @@ from ..subject import subject
 from . import groups
 from .groups import Group, Look, Part
 
-TITLES = {"move": "Move", "rename": "Rename", "trash": "Delete", "duplicates": "Delete copies of", "orphans": "Tidy up"}
+# Of one file, and of many.
+TITLES = {
+    "move": ("Move {name}", "Move {count} models"),
+    "rename": ("Rename {name}", "Rename {count} models"),
+    "trash": ("Delete {name}", "Delete {count} models"),
+    "duplicates": ("Delete copies of {name}", "Delete copies of {count} models"),
+    "orphans": ("Tidy up {name}", "Tidy up {count} leftovers"),
+}
 _TAGS = {"lora": "lora", "lycoris": "lora", "hypernetwork": "hypernet"}
 
 
@@ -43,7 +50,8 @@ def document(action: str, request: Mapping[str, Any], found: Sequence[Group], le
 
 
 def title(action: str, files: Sequence[str]) -> str:
-    return f"{TITLES[action]} {files[0] if len(files) == 1 else f'{len(files):,} models' if action != 'orphans' else f'{len(files):,} leftovers'}"
+    one, many = TITLES[action]
+    return one.format(name=files[0]) if len(files) == 1 else many.format(count=f"{len(files):,}")
 
 
 def _told(group: Group) -> dict[str, Any]:

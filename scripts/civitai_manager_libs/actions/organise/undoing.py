@@ -34,7 +34,7 @@ def start(services: Services, batch: str = "", ticket: str = "") -> str:
         raise UsageError("This took back something else already: do that again instead.")
     first = next(iter(rows.values()))[0]
     title = first.title if len(rows) == 1 else f"{first.title} and {len(rows) - 1:,} more"
-    return _submit(services, list(reversed(list(rows.values()))), f"Undo: {title}", f"batch {batch}", ticket)
+    return _submit(services, list(reversed(list(rows.values()))), f"Undo: {title}", f"batch:{batch}", ticket)
 
 
 def restore(services: Services, ids: Iterable[int], ticket: str = "") -> str:

@@ -63,7 +63,7 @@ def make(services: Services, making: Making, ticket: str = "") -> dict[str, Any]
 
 def uid_for(ticket: str, place: int = 0) -> str:
     """One press makes one recipe, however often its request arrives."""
-    return hashlib.sha256(f"recipe {ticket} {place}".encode()).hexdigest()[:32] if ticket else ""
+    return hashlib.sha256(f"recipe:{ticket}:{place}".encode()).hexdigest()[:32] if ticket else ""
 
 
 def from_file(services: Services, data: bytes, name: str, *, anyway: bool = False, ticket: str = "") -> dict[str, Any]:
@@ -75,7 +75,9 @@ def from_file(services: Services, data: bytes, name: str, *, anyway: bool = Fals
     try:
         found = documents.read(data, name)
     except Unreadable as exc:
-        raise UsageError(f"{name or 'This file'} {exc}.", next_step="Give a picture, a recipe of this program or of another one, or a text.") from exc
+        reason = str(exc)
+        said = f"{name} is not taken: it {reason}." if name else f"This file is not taken: it {reason}."
+        raise UsageError(said, next_step="Give a picture, a recipe of this program or of another one, or a text.") from exc
     outcomes, equal = [], []
     for place, one in enumerate(found):
         known = services.recipes.with_uid(one.recipe.uid) if one.recipe.uid else None
