@@ -62,8 +62,9 @@
     // -- words
     const level = (picture) => !picture.level && mine(picture) ? "" : cm.marks.word(picture.level);
     function name(picture, place) {
-        const what = isVideo(picture) ? "Video" : "Picture";
-        return [place === undefined ? what : what + " " + (place + 1), picture.username ? "by " + picture.username : "", level(picture)].filter(Boolean).join(", ");
+        const number = {number: place + 1};
+        const what = place === undefined ? (isVideo(picture) ? "Video" : "Picture") : isVideo(picture) ? cm.t("Video {number}", number) : cm.t("Picture {number}", number);
+        return [what, picture.username ? cm.t("by {creator}", {creator: picture.username}) : "", level(picture)].filter(Boolean).join(" · ");
     }
 
     cm.media = {

@@ -92,7 +92,7 @@
         cell.film.hidden = !picture || !cm.media.isVideo(picture);
         cell.saved.hidden = !picture || !picture.kept;
         cm.text(cell.by, picture ? picture.username || "" : "");
-        cm.attribute(cell.node, "aria-label", picture ? cm.media.name(picture, place.index) + (cm.media.sees(picture) ? "" : ", not shown") : "Loading");
+        cm.attribute(cell.node, "aria-label", picture ? [cm.media.name(picture, place.index), cm.media.sees(picture) ? "" : cm.t("not shown")].filter(Boolean).join(" · ") : "Loading");
         cell.cover.show(picture ? {key: picture.url + (picture.kept ? "+" : ""), src: cm.media.still(picture, 450), alt: "", hash: picture.hash, level: picture.level, sees: cm.media.sees(picture),
             foreign: !picture.kept} : null);
     }

@@ -18,7 +18,7 @@ PSEUDO = {text: f"⟦{text}⟧" for text in collected()}
 # What is the same in every language: names of things, units, and what a browser or a terminal calls things.
 NAMES = {
     "Civitai", "PG", "PG-13", "XXX", "Browser", "Neo", "Lora", "Manager", "StabilityMatrix", "CivBrowser", "GB", "MB", "KB", "TB", "ms", "LORA",
-    "SDXL", "SHA-256",
+    "SDXL", "SHA-256", "LoRA", "pruned", "full", "fp16", "fp32",
     "AutoV2", "AutoV3", "AIR", "gradio", "Python", "httpx", "uvicorn", "starlette", "fastapi", "Esc", "SafeTensor", "PickleTensor", "start.sh",
     "demo", "URL",
 }  # fmt: skip
