@@ -103,6 +103,49 @@ def test_everything_is_still_there_and_shown_at_once(tmp_path: Path) -> None:
     again.close()
 
 
+def test_what_a_person_said_at_version_2_is_still_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "data" / "catalog.db"
+    write_old(path)
+
+    def dump(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+        with database.reading() as db:
+            names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%'")]
+            return {name: [tuple(row) for row in db.execute(f"SELECT * FROM {name}")] for name in names if "_words" not in name}
+
+    with monkeypatch.context() as older:
+        older.setattr("civitai_manager_libs.catalog.database.MIGRATIONS", MIGRATIONS[:2])
+        second = Database(path)
+        models, own = Models(second), OwnData(second)
+        models.settle(models.unsettled(10))
+        own.edit([1, 3], {"rating": 4, "favourite": True, "note": "mine"}, add_tags=["Öl"], remove_tags=[])
+        own.add_words(1, "zinnia", name="flowers")
+        own.add_to_collection(own.create_collection("Ölbilder"), [3, 1])
+        own.save_filters("Meine", {"q": "#öl"})
+        before = dump(second)
+        with second.reading() as db:
+            assert db.execute("PRAGMA user_version").fetchone()[0] == 2
+        second.close()
+    database = Database(path)
+    after = dump(database)
+    assert {name: rows for name, rows in after.items() if name in before and name != "models"} == {
+        name: rows for name, rows in before.items() if name != "models"
+    }
+    assert Models(database).unsettled(10), "the videos of their cards are looked for"
+    database.close()
+    application = make_application(tmp_path, NOWHERE)
+    application.start()
+    try:
+        until(lambda: application.services.models.unsettled(10) == [])
+        found = application.ids(Wanted(query='#"öl" is:favourite'))["ids"]
+        view = application.model_view(1)
+        assert sorted(found) == [1, 3] and view is not None and (view["rating"], view["note"], len(view["word_sets"])) == (4, "mine", 1)
+        assert application.recipes.facets()["total"] == 0 and application.discover.follows() == []
+        with application._database.reading() as db:
+            assert db.execute("PRAGMA foreign_key_check").fetchall() == [] and db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    finally:
+        application.close()
+
+
 def test_a_migration_that_is_killed_leaves_the_old_file(tmp_path: Path) -> None:
     """All of it happens in one transaction: half of it never stays."""
     path = tmp_path / "catalog.db"
