@@ -81,7 +81,7 @@
             pop.close();
             const {mature, early, mine, ...rest} = one.search;
             cm.browse(Object.assign({sort: "Newest", news: one.news}, rest, early === false ? {early: "0"} : {}, mine ? {mine: "1"} : {}));
-            if (one.new) { try { await cm.post("follows/" + one.id + "/read", {}); } catch (error) { /* it stays new */ } }
+            if (one.new) { try { await cm.post("follows/" + one.id + "/read", {seen: one.news}); } catch (error) { /* it stays new */ } }
         }}, cm.node("span", {translate: "no"}, one.name), one.new ? cm.node("b", {}, " " + cm.tn(one.new, "{count} new", "{count} new")) : null);
         return cm.node("li", {}, name, cm.button("cross", cm.t("Stop following {name}", {name: one.name}), (event) => act(event.currentTarget, () => cm.post("follows/" + one.id + "/delete", {}))));
     }

@@ -342,7 +342,11 @@ def test_following_tells_what_is_new_since_the_last_look(application: Applicatio
     assert done(application, discover.look())["found"] == [{"id": one, "name": "@oakandink", "new": 1}]
     assert done(application, discover.look())["new"] == 0, "told once"
     assert discover.follows()[0]["news"] == [model_id], "until somebody has looked"
-    discover.read(one)
+    discover.read(one, [])
+    application.services.follows.looked(one, [model_id + 1], [], "2026-01-01T00:00:00.000Z")
+    discover.read(one, [model_id])
+    assert discover.follows()[0]["news"] == [model_id + 1], "what came after the page was drawn is still new"
+    discover.read(one, [model_id, model_id + 1])
     assert discover.follows()[0]["news"] == []
     discover.unfollow(one)
     assert discover.follows() == []

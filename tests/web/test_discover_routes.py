@@ -139,6 +139,6 @@ def test_taking_over_and_following_need_our_own_page(url: str, application: Appl
     assert [one["name"] for one in get(url, "follows")["follows"]] == ["@oakandink"]
     job = requests.post(f"{url}/follows/look", json={}, headers=OURS, timeout=10).json()["job"]
     assert done(application, job)["looked"] == 1
-    assert requests.post(f"{url}/follows/{made}/read", json={}, headers=OURS, timeout=10).status_code == 200
+    assert requests.post(f"{url}/follows/{made}/read", json={"seen": [1]}, headers=OURS, timeout=10).status_code == 200
     assert requests.post(f"{url}/follows/{made}/delete", json={}, headers=OURS, timeout=10).status_code == 200
     assert get(url, "follows")["follows"] == []

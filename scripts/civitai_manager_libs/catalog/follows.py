@@ -96,10 +96,14 @@ class Follows:
                 (json.dumps(news), json.dumps(known), since, time.time(), follow_id),
             )
 
-    def read(self, follow_id: int) -> None:
-        """The person has looked at what was new."""
+    def read(self, follow_id: int, seen: Iterable[int]) -> None:
+        """The person has looked at these; what a look has found meanwhile stays new."""
         with self._db.writing() as db:
-            db.execute("UPDATE follows SET news = '[]' WHERE id = ?", (follow_id,))
+            row = db.execute("SELECT news FROM follows WHERE id = ?", (follow_id,)).fetchone()
+            if row is not None:
+                looked_at = set(seen)
+                left = [one for one in _ids(row["news"]) if one not in looked_at]
+                db.execute("UPDATE follows SET news = ? WHERE id = ?", (json.dumps(left), follow_id))
 
 
 def _ids(told: Any) -> list[int]:

@@ -43,6 +43,12 @@ class NewFollow(Body):
     name: str = ""
 
 
+class Read(Body):
+    """``seen``: the ids of new models that the page has shown."""
+
+    seen: list[Id]
+
+
 class Nothing(Body):
     ticket: str = ""
 
@@ -148,7 +154,7 @@ def routes(application: Callable[[], Application]) -> list[tuple[str, str, Calla
         "/browse/collect": (Collect, SELECTED, collect),
         "/follows": (NewFollow, LIMIT, lambda app, body: {"id": app.discover.follow(searched(body.search), body.name)}),
         "/follows/look": (Nothing, LIMIT, lambda app, body: {"job": app.discover.look(ticket=body.ticket)}),
-        "/follows/{id}/read": (Nothing, LIMIT, lambda app, body, id: app.discover.read(id)),
+        "/follows/{id}/read": (Read, LIMIT, lambda app, body, id: app.discover.read(id, body.seen)),
         "/follows/{id}/delete": (Nothing, LIMIT, lambda app, body, id: app.discover.unfollow(id)),
     }
     return [

@@ -194,9 +194,9 @@ class Discover:
         """Follow this no longer."""
         self._services.follows.remove(follow_id)
 
-    def read(self, follow_id: int) -> None:
-        """What was new there has been looked at."""
-        self._services.follows.read(follow_id)
+    def read(self, follow_id: int, seen: Iterable[int]) -> None:
+        """Of what was new there, these have been looked at."""
+        self._services.follows.read(follow_id, seen)
 
     def look(self, *, ticket: str = "") -> str:
         """Look what is new at everything that is followed; the job's id."""
