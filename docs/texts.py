@@ -46,7 +46,7 @@ NOT_SHOWN = {
     "the application is not running", "a route failed", "Stopping ...", "URL", "ADDRESS", "gone", "changed", "conflict", "{amount} TB",
     "Lora hashes", "TI hashes", "Civitai resources", "Civitai metadata", "Model hash", "VAE hash", "Variation seed", "Variation seed strength",
     "Seed resize from-1", "Seed resize from-2", "Schedule type", "CFG scale", "Clip skip", "Denoising strength", "Hires upscale", "Hires upscaler",
-    "Hires steps", "Steps", "Sampler", "Recipe metadata:", ".example.", "preferred weight", "negative text",  # what others call things
+    "Hires steps", "Steps", "Sampler", ", Lora hashes: \"", "Recipe metadata:", ".example.", "preferred weight", "negative text",  # what others call things
     "vtable constructor failed", "not a database", "int | None", "Pruned Model",
     "Diffusion Model", "Civitai", "Civitai Manager", "Civitai Manager, connection",
 }  # fmt: skip
