@@ -44,9 +44,10 @@ NOT_SHOWN = {
     "image/*, video/*;q=0.5, */*;q=0.1", "noopener noreferrer", "noopener noreferrer nofollow", "in {words}",
     "{words} ago",
     "the application is not running", "a route failed", "Stopping ...", "URL", "ADDRESS", "gone", "changed", "conflict", "{amount} TB",
+    # what others call things
     "Lora hashes", "TI hashes", "Civitai resources", "Civitai metadata", "Model hash", "VAE hash", "Variation seed", "Variation seed strength",
     "Seed resize from-1", "Seed resize from-2", "Schedule type", "CFG scale", "Clip skip", "Denoising strength", "Hires upscale", "Hires upscaler",
-    "Hires steps", "Steps", "Sampler", ", Lora hashes: \"", "Recipe metadata:", ".example.", "preferred weight", "negative text",  # what others call things
+    "Hires steps", "Steps", "Sampler", ", Lora hashes: \"", "Recipe metadata:", ".example.", "preferred weight", "negative text",
     "vtable constructor failed", "not a database", "int | None", "Pruned Model",
     "Diffusion Model", "Civitai", "Civitai Manager", "Civitai Manager, connection",
 }  # fmt: skip
