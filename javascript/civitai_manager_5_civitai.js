@@ -139,7 +139,7 @@
         drawLine();
         box.classList.toggle("cm-asking", data.busy);
         const seen = data.pages.reduce((sum, page) => sum + (page.seen || 0), 0);
-        if (data.error && !data.answered) { empty("failed " + cm.sentence(data.error), cm.t("Civitai could not be asked"), cm.sentence(data.error), again(), remedy(data.error)); }
+        if (data.error && !data.answered) { empty("failed " + cm.sentence(data.error), data.error instanceof cm.Refusal ? cm.t("Civitai could not be asked") : cm.t("The list could not be read"), cm.sentence(data.error), again(), remedy(data.error)); }
         else if (data.halted && !data.items.length) { empty("halted " + data.pages.length, cm.t("Nothing so far"), cm.t("Civitai goes on, but none of the {count} models that it has named is what you asked for.", {count: seen}), action(cm.t("Look further"), () => data.retry())); }
         else if (data.ended && !data.items.length) {
             if (cm.find.filters.mine) { empty("mine", cm.t("No favourites"), cm.t("Models that you like on Civitai are shown here."), action(cm.t("Clear filters"), cm.find.clear)); }

@@ -82,6 +82,7 @@
     }
     async function keepFields(button) {
         button.disabled = true;
+        cm.say("");  // what was said of the press before
         try {
             const found = await cm.host.read("txt2img");
             if (!found || !found.infotext) { cm.say(cm.t("There is nothing in txt2img yet.")); return; }
@@ -90,6 +91,7 @@
     }
     async function keepLast(button) {
         button.disabled = true;
+        cm.say("");
         try {
             const last = await cm.get("images/last");
             if (!last.infotext && !last.picture && !last.url) { cm.say(cm.t("Nothing was generated since the WebUI was started.")); return; }
