@@ -15,6 +15,7 @@
     let open = 0;
     let sitting = 0;            // grows with each field that is entered: what is typed in one go is one step of the history
     const unsaved = new Map();  // field -> {timer, id, now}
+    const refused = new Set();  // fields whose text the server did not take: it stays, to be changed
 
     const said = cm.node("p", {class: "cm-refused", role: "status"});
     const id = () => open;
@@ -25,7 +26,7 @@
             const answer = await cm.post("recipes/" + recipe + path, Object.assign({ticket: cm.ticket()}, body));
             cm.hurry();
             renew();
-            return answer;
+            return answer || {};
         } catch (error) { say(cm.t("Not saved.") + " " + cm.sentence(error)); renew(); return null; }
     }
     const edit = (change, recipe) => send(recipe || open, "", change);
@@ -37,7 +38,8 @@
             if (!one) { return; }
             clearTimeout(one.timer);
             unsaved.delete(field);
-            save(field.value, one.id, PAGE + "-" + one.sitting);
+            refused.add(field);  // until it is known
+            Promise.resolve(save(field.value, one.id, PAGE + "-" + one.sitting)).then((answer) => { if (answer || open !== one.id) { refused.delete(field); } });
         };
         field.addEventListener("focus", () => { sitting += 1; });
         field.addEventListener("input", () => {
@@ -156,7 +158,7 @@
             (text, recipe, sat) => { if (text === "" || Number.isFinite(Number(text))) { change({weight: text === "" ? null : Number(text)}, recipe, sat); } });
         return cm.node("li", {}, cm.node("span", {class: "cm-recipe-label"}), title, weight, cm.button("cross", "Remove this model", () => edit({remove_models: [one.id]})), cm.node("span", {class: "cm-quiet cm-recipe-state"}));
     }
-    const free = (field) => document.activeElement !== field && !unsaved.has(field);
+    const free = (field) => document.activeElement !== field && !unsaved.has(field) && !refused.has(field);
     const put = (field, value) => { if (free(field) && field.value !== String(value)) { field.value = String(value); } };
     function fillModel(row, one) {
         const [label, title, weight, , state] = row.children;
@@ -264,7 +266,7 @@
     let planned = null;
     function renew() { clearTimeout(planned); planned = setTimeout(read, 120); }
     function show(recipe) {
-        if (recipe !== open) { saveAll(); open = recipe; view = null; body.hidden = true; earlier.hidden = true; historyBox.open = false; name.value = ""; say(""); cm.recipeSend.forget(); node.scrollTop = 0; }
+        if (recipe !== open) { saveAll(); refused.clear(); open = recipe; view = null; body.hidden = true; earlier.hidden = true; historyBox.open = false; name.value = ""; say(""); cm.recipeSend.forget(); node.scrollTop = 0; }
         node.hidden = false;
         cm.remember("recipe", recipe);
         cm.emit("recipe", recipe);

@@ -252,6 +252,24 @@ def test_many_recipes_on_a_phone(app: Any, browser: Any, recipes: Recipes) -> No
     assert browser.errors == []
 
 
+def test_what_is_refused_stays_in_its_field(app: Any, browser: Any, recipes: Recipes) -> None:
+    number = recipes.post(name="Harbour", prompt="a harbour")["id"]
+    page = view(browser, app)
+    open_one(page, number)
+    page.fill('[data-field="prompt"]', "sea " * 13_000)
+    page.click('[data-field="note"]')
+    page.wait_for_selector(".cm-recipe-panel .cm-refused:has-text('too long')")
+    page.fill('[data-field="note"]', "another field")
+    saved(recipes, number, note="another field", prompt="a harbour")
+    page.wait_for_function("() => window.civitaiManager.recipeEditor.view().note === 'another field'")
+    assert len(page.input_value('[data-field="prompt"]')) == 52_000
+    page.fill('[data-field="prompt"]', "a sea")
+    page.click('[data-field="note"]')
+    saved(recipes, number, prompt="a sea")
+    recipes.post(f"/{number}", set={"prompt": "said elsewhere"})
+    page.wait_for_function("() => document.querySelector('[data-field=prompt]').value === 'said elsewhere'")
+
+
 def test_from_generation_data_of_a_picture_of_civitais(app: Any, browser: Any, recipes: Recipes, demo: Any) -> None:
     page = view(browser, app)
     page.click('[data-view="library"]')
