@@ -82,7 +82,7 @@ def test_typed_language_becomes_chips_and_menus(library: Any, page: Any, browser
     page.keyboard.press("Escape")
     page.get_by_label("Remove the filter not SDXL 1.0").click()
     page.wait_for_selector(COUNT.format(before))
-    page.click(".cm-clear-filters")
+    page.click(".cm-gridbox .cm-clear-filters")
     page.wait_for_selector(COUNT.format(f"{len(IDS)} models"))
     page.select_option('[data-filter="state"]', "downloaded")
     page.wait_for_selector(".cm-filter-chip:has-text('Downloaded')")
@@ -106,7 +106,7 @@ def test_filters_are_saved_under_a_name(library: Any, page: Any, browser: Any) -
     page.click(".cm-pop-box button:text-is('Save')")
     page.wait_for_selector(".cm-saved:text-is('Mine')")
     page.keyboard.press("Escape")
-    page.click(".cm-clear-filters")
+    page.click(".cm-gridbox .cm-clear-filters")
     page.wait_for_selector(COUNT.format(f"{len(IDS)} models"))
     page.get_by_label("Saved filters", exact=True).first.click()
     page.click(".cm-saved:text-is('Mine')")
@@ -184,8 +184,8 @@ def test_many_are_edited_at_once(library: Any, page: Any, browser: Any) -> None:
     for model_id in order[:2]:
         steps.card(page, model_id).locator(".cm-star").wait_for(state="visible")
     page.click(".cm-select-tools button:has-text('Tags')")
-    page.fill("[aria-label='Tag']", "for the poster")
-    page.press("[aria-label='Tag']", "Enter")
+    page.fill("input[aria-label='Tag']", "for the poster")
+    page.press("input[aria-label='Tag']", "Enter")
     page.wait_for_selector(".cm-undo-line:has-text('#for the poster added to 2 models.')")
     assert tags_of(library, '"for the poster"') == set(order[:2])
     page.click(".cm-select-tools button:has-text('Collect')")
@@ -214,11 +214,11 @@ def test_two_browsers_lose_nothing(library: Any, page: Any, browser: Any) -> Non
         one.click(".cm-select-tools button:has-text('Tags')")
     for round_ in range(4):
         for who, one in enumerate(both):
-            one.fill("[aria-label='Tag']", f"told{who}{round_}")
+            one.fill("input[aria-label='Tag']", f"told{who}{round_}")
             one.evaluate("() => document.querySelector('[aria-label=\"Tag\"]').form.requestSubmit()")  # without waiting for the other
         for who, one in enumerate(both):
             one.wait_for_selector(f".cm-undo-line:has-text('#told{who}{round_} added')")
-            if one.locator("[aria-label='Tag']").is_hidden():
+            if one.locator("input[aria-label='Tag']").is_hidden():
                 one.click(".cm-select-tools button:has-text('Tags')")
     for who in range(2):
         for round_ in range(4):
@@ -237,7 +237,7 @@ def test_files_are_moved_and_deleted_by_plans_and_come_back(library: Any, page: 
     """Also after the page was loaded anew: the offer to undo stays."""
     paths = [fetch(library, page, model_id) for model_id in (PLAIN, IDS["gguf_variants"])]
     assert all(path.is_file() for path in paths)
-    page.click(".cm-clear-filters") if page.locator(".cm-clear-filters").is_visible() else page.fill(".cm-search", "")
+    page.click(".cm-gridbox .cm-clear-filters") if page.locator(".cm-gridbox .cm-clear-filters").is_visible() else page.fill(".cm-search", "")
     page.keyboard.press("Escape")
     page.evaluate("window.civitaiManager.close()")
     page.wait_for_selector(COUNT.format(f"{len(IDS)} models"))
