@@ -273,10 +273,12 @@
         return read();
     }
     function shut() {
+        const inside = node.contains(document.activeElement);
         saveAll();
         open = 0;
         view = null;
         node.hidden = true;
+        if (inside) { cm.recipes.querySelector(".cm-scroll").focus(); }  // the keys stay where they were
         cm.remember("recipe", 0);
         cm.emit("recipe", 0);
     }

@@ -258,6 +258,7 @@
             if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a") { for (let index = 0; index < (list.data.total || 0); index += 1) { const one = list.item(index); if (one) { selected.add(one.id); } } }
             else if (event.key.toLowerCase() === "v" && item) { reveal(item); return true; }
             else if (event.key === "Escape" && selected.size) { selected.clear(); }
+            else if (event.key === "Escape" && cm.recipeEditor.id()) { cm.recipeEditor.close(); }
             else if (event.key === "Delete" && item && !item.deleted) { const ids = selected.size ? [...selected] : [item.id]; post("recipes/delete", {ids: ids}).then((done) => { if (done) { selected.clear(); cm.emit("recipe-delete", ids); } }); }
             else { return false; }
             drawFoot();
