@@ -113,7 +113,8 @@
             const title = one.title || one.name;
             const leads = one.state === "civitai" && one.url ? cm.node("a", {href: one.url, target: "_blank", rel: "noopener noreferrer", translate: "no"}, title)
                 : one.model_id && one.file ? cm.node("button", {type: "button", class: "cm-link", translate: "no", onclick: () => show(one)}, title) : data(title);
-            const alone = missing(panel).includes(one) && !panel.fetching ? action("Fetch", () => fetchThem(panel, [one]), {class: "cm-link", "aria-label": cm.t("Fetch {name}", {name: title})}) : null;
+            const alone = missing(panel).includes(one) && !panel.fetching ? action("Fetch", () => fetchThem(panel, [one]), {class: "cm-link", "aria-label": cm.t("Fetch {name}", {name: title})})
+                : one.state === "unknown" && one.name ? action("Look on Civitai", () => seek(one), {class: "cm-link"}) : null;
             return cm.node("li", {"data-state": one.state}, cm.icon(icon), cm.node("span", {class: "cm-made-name"}, leads, cm.node("span", {class: "cm-quiet"}, facts)), cm.node("span", {class: "cm-made-state"}, word), alone);
         });
         const lacking = missing(panel);
@@ -125,7 +126,11 @@
         const said = cm.node("p", {class: "cm-quiet cm-made-told", role: "status"}, panel.fetching || (panel.asking ? "Civitai is asked about the rest…" : panel.note || ""));
         panel.list.replaceChildren(section("Made with", cm.node("ul", {class: "cm-made-list"}, ...rows), all, said, risky));
     }
-    function show(one) { if (cm.viewer) { cm.viewer.close(); } if (cm.pictures) { cm.pictures.close(); } cm.dropped.close(); cm.choose(one.model_id, one.version_id); }
+    function closeAll() { if (cm.viewer) { cm.viewer.close(); } if (cm.pictures) { cm.pictures.close(); } cm.dropped.close(); }
+    function show(one) { closeAll(); cm.choose(one.model_id, one.version_id); }
+    // A name alone says nothing for certain, so the person looks: names of files are words with signs between them.
+    cm.lookOnCivitai = (name) => cm.browse({text: name.replace(/[_-]+/g, " ").trim()});
+    function seek(one) { closeAll(); cm.lookOnCivitai(one.name); }
 
     const plain = (one) => ({kind: one.kind, name: one.name, weight: one.weight, hash: one.hash, version_id: one.version_id, model_id: one.model_id});
     async function fetchThem(panel, wanted, confirmed) {

@@ -36,7 +36,8 @@
         const facts = [KINDS[one.kind] || one.kind, one.version_name, typeof one.weight === "number" ? "× " + one.weight : ""].filter(Boolean).join(" · ");
         const open = one.file ? action(name, () => openFile(one), {class: "cm-link", translate: "no"})
             : one.url ? cm.node("a", {href: one.url, target: "_blank", rel: "noopener noreferrer", translate: "no"}, name) : cm.node("span", {translate: "no"}, name);
-        return cm.node("li", {"data-state": one.state}, cm.icon(icon), cm.node("span", {class: "cm-resource-name"}, open, cm.node("span", {class: "cm-quiet"}, facts)), cm.node("span", {class: "cm-resource-state"}, state));
+        return cm.node("li", {"data-state": one.state}, cm.icon(icon), cm.node("span", {class: "cm-resource-name"}, open, cm.node("span", {class: "cm-quiet"}, facts)), cm.node("span", {class: "cm-resource-state"}, state),
+            one.state === "unknown" && one.name ? action("Look on Civitai", () => { dialog.close(); cm.openTab(); cm.lookOnCivitai(one.name); }, {class: "cm-link"}) : null);
     }
     // A file that is only here has a number in the library and none on Civitai.
     async function openFile(one) {

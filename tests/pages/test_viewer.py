@@ -318,6 +318,19 @@ def test_only_some_of_it_is_sent(pictures: Any, page: Any, browser: Any) -> None
     assert browser.errors == []
 
 
+def test_an_unknown_model_is_looked_for_by_its_name(pictures: Any, page: Any, browser: Any) -> None:
+    open_pictures(page, "community")
+    told = "(one) => one.has_meta && one.type === 'image' && one.level === 1"
+    show(page, page.evaluate(f"window.civitaiManager.pictures.list.data.items.find({told}).id"))
+    row = page.locator(f"{VIEWER} .cm-made-list [data-state=unknown]").first
+    name = row.locator("[translate=no]").first.text_content()
+    row.get_by_role("button", name="Look on Civitai").click()
+    page.wait_for_selector("#civitai_manager[data-cm-view=civitai]")
+    assert page.locator(VIEWER).count() == 0
+    assert page.input_value("#cm_civitai_view input[type=search], #cm_civitai_view input.cm-input") == name.replace("_", " ")
+    assert browser.errors == []
+
+
 def test_examples_are_kept_and_shown_offline(pictures: Any, page: Any, browser: Any, demo: Any) -> None:
     model = SPECIAL["video_preview"].model_id
     open_pictures(page, model=model)
