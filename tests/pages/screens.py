@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from demo import build
 from demo.specials import SPECIAL
 from tests.pages import steps
@@ -240,3 +242,10 @@ SCREENS: dict[str, Callable[[Any], None]] = {
     "settings": view("settings", "#cm_save"),
     "connection": view("connection", ".cm-diagnostics table"),
 }
+# In these gradio draws a part, or lays its style over ours; the others are ours alone, and looked at on one gradio.
+WITH_GRADIO = ("library", "panel", "refused", "help", "lost", "civitai", "a recipe", "viewer", "settings")
+
+
+def each() -> list[Any]:
+    """The names of all screens, as parameters of a test."""
+    return [name if name in WITH_GRADIO else pytest.param(name, marks=pytest.mark.once) for name in SCREENS]

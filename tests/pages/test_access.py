@@ -72,7 +72,7 @@ def findings(page: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", list(screens.SCREENS))
+@pytest.mark.parametrize("name", screens.each())
 def test_a_screen_is_for_everybody(furnished: Any, browser: Any, name: str) -> None:
     """Nothing serious in the light and the dark theme; nothing lost at 200 % zoom (a window of 640 by 450 for the page) and on a phone."""
     page = opened(browser, furnished)

@@ -69,6 +69,7 @@ def wait_items(page: Any, what: str, timeout: float = 20_000) -> None:
     page.wait_for_function(f"() => {{ const data = window.civitaiManager.browsing.list.data; return {what}; }}", timeout=timeout)
 
 
+@pytest.mark.once
 def test_nothing_is_asked_before_the_view_is_opened_and_only_pictures_of_another_site_after(product: Any, browser: Any, thousand: DemoServer) -> None:
     thousand.forget()
     made = browser.page()
@@ -130,6 +131,7 @@ def test_a_thousand_results_with_faults_on(page: Any, thousand: DemoServer) -> N
     page.wait_for_function("id => document.querySelector('.cm-civitai .cm-active')?.dataset.id === String(id)", arg=found[-1])
 
 
+@pytest.mark.once
 def test_one_comes_back_to_where_one_was(page: Any, browser: Any) -> None:
     find(page, "#landscape ")
     page.wait_for_selector(".cm-civitai .cm-filter-chip:has-text('#landscape')")
@@ -154,6 +156,7 @@ def test_one_comes_back_to_where_one_was(page: Any, browser: Any) -> None:
     assert page.input_value('[data-find="sort"]') == "Newest" and browser.errors == []
 
 
+@pytest.mark.once
 def test_a_newer_search_takes_the_place_of_the_older_one(page: Any, thousand: DemoServer) -> None:
     thousand.fault("slow", path="query=meadow", seconds=2)
     find(page, "meadow")
@@ -166,6 +169,7 @@ def test_a_newer_search_takes_the_place_of_the_older_one(page: Any, thousand: De
     assert all("valley" in name.lower() for name in page.evaluate(names)), "the late answer is not shown under this name"
 
 
+@pytest.mark.once
 def test_empty_pages_are_followed(page: Any, thousand: DemoServer) -> None:
     find(page, "landscape @oakandink")
     page.wait_for_selector(".cm-civitai .cm-filter-chip:has-text('@oakandink')")
@@ -184,6 +188,7 @@ def test_empty_pages_are_followed(page: Any, thousand: DemoServer) -> None:
     page.wait_for_selector(CARD)
 
 
+@pytest.mark.once
 def test_a_failure_is_said_and_a_broken_line_is_survived(page: Any, thousand: DemoServer, browser: Any) -> None:
     thousand.fault("region", path="query=heron")
     find(page, "heron")
@@ -205,6 +210,7 @@ def test_a_failure_is_said_and_a_broken_line_is_survived(page: Any, thousand: De
     page.unroute("**/civitai-manager/browse?*")
 
 
+@pytest.mark.once
 def test_offline_the_last_answer_is_shown_with_its_date(page: Any, thousand: DemoServer, product: Any) -> None:
     find(page, "fox")
     wait_items(page, "data.items.length > 0 && data.key.includes('fox')")
@@ -222,6 +228,7 @@ def test_offline_the_last_answer_is_shown_with_its_date(page: Any, thousand: Dem
         thousand.start_api()
 
 
+@pytest.mark.once
 def test_an_old_answer_is_shown_at_once_and_renewed_behind(page: Any, thousand: DemoServer, product: Any) -> None:
     find(page, "badger")
     wait_items(page, "data.items.length > 0 && data.key.includes('badger')")
@@ -243,6 +250,7 @@ def test_an_old_answer_is_shown_at_once_and_renewed_behind(page: Any, thousand: 
         thousand.catalogue.unlisted.discard(gone)
 
 
+@pytest.mark.once
 def test_everything_by_keys_and_registering_from_the_panel(page: Any, browser: Any) -> None:
     page.select_option('[data-find="types"]', "LORA")
     page.wait_for_selector(".cm-civitai .cm-filter-chip:has-text('LORA')")
@@ -274,6 +282,7 @@ def test_everything_by_keys_and_registering_from_the_panel(page: Any, browser: A
     assert browser.errors == []
 
 
+@pytest.mark.once
 def test_many_are_registered_and_downloaded_at_once(page: Any, product: Any, browser: Any) -> None:
     find(page, "@papercrane_studio ")
     wait_items(page, "data.items.length > 8 && data.key.includes('papercrane')")
@@ -298,6 +307,7 @@ def test_many_are_registered_and_downloaded_at_once(page: Any, product: Any, bro
     assert browser.errors == []
 
 
+@pytest.mark.once
 def test_a_creator_is_followed(page: Any, browser: Any) -> None:
     find(page, "@saltmarsh ")
     wait_items(page, "data.items.length > 0 && data.key.includes('saltmarsh')")
@@ -311,6 +321,7 @@ def test_a_creator_is_followed(page: Any, browser: Any) -> None:
     assert browser.errors == []
 
 
+@pytest.mark.once
 def test_pictures_are_judged_before_they_are_shown(product: Any, browser: Any) -> None:
     made = opened(product, browser)
     adult = SPECIAL["adult"].model_id
@@ -330,6 +341,7 @@ def test_pictures_are_judged_before_they_are_shown(product: Any, browser: Any) -
     card(made, adult).wait_for()
 
 
+@pytest.mark.once
 def test_the_panel_is_a_sheet_on_a_phone(product: Any, browser: Any) -> None:
     made = opened(product, browser, width=390, height=844)
     made.locator(CARD).first.click()

@@ -71,7 +71,7 @@ def translated(browser: Any, app: Any, words: dict[str, str], locale: str = "en"
     return page
 
 
-@pytest.mark.parametrize("name", list(screens.SCREENS))
+@pytest.mark.parametrize("name", screens.each())
 def test_every_text_of_every_screen_is_translated(furnished: Any, browser: Any, name: str) -> None:
     page = translated(browser, furnished, PSEUDO)
     screens.SCREENS[name](page)

@@ -83,6 +83,7 @@ def saved(recipes: Recipes, number: int, **values: Any) -> dict[str, Any]:
     return until(as_wanted, 15, f"{values} was not saved: {recipes.get(f'/{number}')}")
 
 
+@pytest.mark.once
 def test_a_recipe_by_hand(app: Any, browser: Any, recipes: Recipes) -> None:
     page = view(browser, app)
     page.wait_for_selector(".cm-recipes .cm-empty:has-text('No recipes yet')")
@@ -117,6 +118,7 @@ def test_a_recipe_by_hand(app: Any, browser: Any, recipes: Recipes) -> None:
     assert browser.errors == []
 
 
+@pytest.mark.once
 def test_a_dropped_picture_becomes_a_recipe_and_equal_ones_are_told(app: Any, browser: Any, recipes: Recipes) -> None:
     page = view(browser, app)
     picture = shapes.picture("PNG", shapes.INFOTEXT, size=(256, 384))
@@ -141,6 +143,7 @@ def test_a_dropped_picture_becomes_a_recipe_and_equal_ones_are_told(app: Any, br
     assert browser.errors == [] or all("400" in error for error in browser.errors)
 
 
+@pytest.mark.once
 def test_history_search_delete_undo_and_copy(app: Any, browser: Any, recipes: Recipes) -> None:
     number = recipes.post(infotext=shapes.INFOTEXT, name="Dusk")["id"]
     recipes.post(infotext="a castle\nSteps: 5, Seed: 1, Size: 8x8", name="Castle", tags=["stone"], collection="Old")
@@ -186,6 +189,7 @@ def test_history_search_delete_undo_and_copy(app: Any, browser: Any, recipes: Re
     assert browser.errors == []
 
 
+@pytest.mark.once
 def test_two_browsers_lose_nothing(app: Any, browser: Any, recipes: Recipes) -> None:
     number = recipes.post(infotext=shapes.INFOTEXT, name="Both")["id"]
     one, two = view(browser, app), view(browser, app)
@@ -208,6 +212,7 @@ def test_two_browsers_lose_nothing(app: Any, browser: Any, recipes: Recipes) -> 
     assert browser.errors == []
 
 
+@pytest.mark.once
 def test_sharing_and_pictures(app: Any, browser: Any, recipes: Recipes) -> None:
     number = recipes.post(infotext=shapes.INFOTEXT, name="Shared", note="mine")["id"]
     page = view(browser, app)
@@ -233,6 +238,7 @@ def test_sharing_and_pictures(app: Any, browser: Any, recipes: Recipes) -> None:
     assert browser.errors == [] or all("404" in error for error in browser.errors)
 
 
+@pytest.mark.once
 def test_many_recipes_on_a_phone(app: Any, browser: Any, recipes: Recipes) -> None:
     each = [{"name": f"Recipe {place:04d}", "prompt": f"number {place}"} for place in range(1000)]
     told = [{"format": "civitai-manager-recipe", "version": 1, "recipe": one} for one in each]
@@ -253,6 +259,7 @@ def test_many_recipes_on_a_phone(app: Any, browser: Any, recipes: Recipes) -> No
     assert browser.errors == []
 
 
+@pytest.mark.once
 def test_what_is_refused_stays_in_its_field(app: Any, browser: Any, recipes: Recipes) -> None:
     number = recipes.post(name="Harbour", prompt="a harbour")["id"]
     page = view(browser, app)

@@ -72,6 +72,7 @@ def made(page: Any) -> str:
     return page.evaluate("document.querySelector('.cm-viewer .cm-made-text')?.textContent || ''")
 
 
+@pytest.mark.once
 def test_the_gallery_goes_on_while_one_scrolls(pictures: Any, page: Any, browser: Any, demo: Any) -> None:
     demo.forget()
     steps.open_model(page, MODEL)
@@ -281,6 +282,7 @@ def tick(page: Any, *names: str) -> None:
 
 
 @pytest.mark.skipif(not IN_HOST, reason="alone there are no tabs to send to")
+@pytest.mark.once
 def test_only_some_of_it_is_sent(pictures: Any, page: Any, browser: Any) -> None:
     """The boxes below "Only some of it": nothing, one part, two that are appended, and the picture alone."""
     page.evaluate("Promise.all([civitaiManager.host.insert('txt2img', 'an owl'), civitaiManager.host.insert('img2img', 'an owl')])")
@@ -318,6 +320,7 @@ def test_only_some_of_it_is_sent(pictures: Any, page: Any, browser: Any) -> None
     assert browser.errors == []
 
 
+@pytest.mark.once
 def test_an_unknown_model_is_looked_for_by_its_name(pictures: Any, page: Any, browser: Any) -> None:
     open_pictures(page, "community")
     told = "(one) => one.has_meta && one.type === 'image' && one.level === 1"
@@ -331,6 +334,7 @@ def test_an_unknown_model_is_looked_for_by_its_name(pictures: Any, page: Any, br
     assert browser.errors == []
 
 
+@pytest.mark.once
 def test_examples_are_kept_and_shown_offline(pictures: Any, page: Any, browser: Any, demo: Any) -> None:
     model = SPECIAL["video_preview"].model_id
     open_pictures(page, model=model)
@@ -387,6 +391,7 @@ TEXT = "a dropped hill\nNegative prompt: fog\nSteps: 21, Sampler: Euler a, CFG s
 
 
 @pytest.mark.parametrize("form, type_, how", [("PNG", "image/png", "drop"), ("JPEG", "image/jpeg", "paste"), ("WEBP", "image/webp", "drop")])
+@pytest.mark.once
 def test_a_dropped_or_pasted_image_tells_how_it_was_made(page: Any, browser: Any, demo: Any, form: str, type_: str, how: str) -> None:
     demo.forget()
     page.evaluate(DROP, [image_with(TEXT, form), f"mine.{form.lower()}", type_, how])
@@ -408,6 +413,7 @@ PASTE = """([text, selector]) => {
 
 
 @pytest.mark.parametrize("place", ["body", "#cm_links textarea"])
+@pytest.mark.once
 def test_a_pasted_text_of_generation_data_is_read(page: Any, browser: Any, place: str) -> None:
     page.evaluate(PASTE, [TEXT, place])
     page.wait_for_selector(".cm-dropped[open] .cm-made-text:has-text('a dropped hill')")
@@ -418,6 +424,7 @@ def test_a_pasted_text_of_generation_data_is_read(page: Any, browser: Any, place
     assert page.locator(".cm-layer").count() == 0 and browser.errors == []
 
 
+@pytest.mark.once
 def test_an_image_without_data_says_so_and_links_still_register(pictures: Any, page: Any, browser: Any) -> None:
     page.evaluate(DROP, [image_with(""), "plain.png", "image/png", "drop"])
     page.wait_for_selector(".cm-dropped .cm-made-none:has-text('Not available')")
