@@ -250,7 +250,7 @@ def test_what_is_here_and_what_is_missing(recipes: Recipes, search: RecipeSearch
     files.put([LocalFile("/m/any.safetensors", 1, 1, "1ad6ca7f70" + "0" * 54, 5, 50), LocalFile("/m/easynegative.pt", 1, 1)])
     assert names(search, "is:missing") == ["Sunset"] and names(search, "is:here") == ["by name"]
     assert names(search, "-is:missing") == ["by name", "none"]
-    assert list(search.here(one).values()) == [True, False]
+    assert list(search.here(one).values()) == ["hash", ""]
     cards = search.cards(Wanted(sort="name"))[0]
     assert [(card.name, card.models, card.missing) for card in cards] == [("by name", 1, 0), ("none", 0, 0), ("Sunset", 2, 1)]
     (number,) = files.put([LocalFile("/m/glow.safetensors", 1, 1, "f" * 64, 7, 77)])

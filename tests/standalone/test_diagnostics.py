@@ -119,7 +119,7 @@ def test_no_secret_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_data(running: Any) -> None:
     data = look(Place("host"), application=lambda: running)["Data"]
     assert data["models"][0] == "0" and data["jobs"][0] == "0" and data["other programs"][0] == "0"
-    assert data["catalog"][0].endswith(" MB") and data["lora folder"][1] == "does not exist yet"
+    assert data["catalog"][0].endswith(" MB") and data["LoRA folder"][1] == "does not exist yet"
 
 
 # -- the real server
