@@ -115,13 +115,13 @@ setup_all
 setup_chromium
 rm -f "$logs"/*.status
 
-# Three at a time, the longest first: they mostly wait for servers, pages and kills.
-everything_else &
-pages gradio-current &
+# Three at a time, about equally long: they mostly wait for servers, pages and kills.
 {
-    pages gradio-3.41.2
+    everything_else
     pages gradio-4.40.0
 } &
+pages gradio-current &
+pages gradio-3.41.2 &
 wait
 
 # Each one's closing line again, so that the outcome stands at the end.

@@ -82,7 +82,7 @@
         if (main.dataset.key === key) { return; }
         main.dataset.key = key;
         const sends = found.map((target, place) => {
-            const button = cm.node("button", {type: "button", class: "cm-action" + (place ? "" : " cm-primary"), "data-cm-send": target, onclick: () => use(target, button)}, place ? target : cm.t("Use in {target}", {target: target}));
+            const button = cm.node("button", {type: "button", class: "cm-action" + (place ? "" : " cm-primary"), "data-cm-send": target, translate: place ? "no" : null, onclick: () => use(target, button)}, place ? target : cm.t("Use in {target}", {target: target}));
             return button;
         });
         main.replaceChildren(...sends, cm.node("button", {type: "button", class: "cm-action" + (found.length ? "" : " cm-primary"), "data-cm-send": "copy", onclick: copy}, "Copy"),

@@ -243,7 +243,7 @@ SCREENS: dict[str, Callable[[Any], None]] = {
     "connection": view("connection", ".cm-diagnostics table"),
 }
 # In these gradio draws a part, or lays its style over ours; the others are ours alone, and looked at on one gradio.
-WITH_GRADIO = ("library", "panel", "refused", "help", "lost", "civitai", "a recipe", "viewer", "settings")
+WITH_GRADIO = ("a recipe", "library", "panel", "refused", "viewer", "settings")
 
 
 def each() -> list[Any]:
