@@ -25,7 +25,7 @@
     const filtered = () => Boolean(filters.q || filters.collection || filters.state || filters.tag);
     function changed() { cm.remember("recipe-filters", filters); selected.clear(); drawFilters(); list.reset(); }
     function clear() { for (const name of ["q", "collection", "state", "tag"]) { filters[name] = ""; } field.value = ""; changed(); }
-    const field = cm.node("input", {type: "search", class: "cm-input cm-search", placeholder: "Search", "aria-label": "Search the recipes", title: "Search: words, #tag, model:, collection:, is:, -word", autocomplete: "off", spellcheck: "false", translate: "no"});
+    const field = cm.node("input", {type: "search", class: "cm-input cm-search-recipes", placeholder: "Search", "aria-label": "Search the recipes", title: "Search: words, #tag, model:, collection:, is:, -word", autocomplete: "off", spellcheck: "false", translate: "no"});
     field.value = filters.q;
     let typing = null;
     field.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(() => { filters.q = field.value.trim(); changed(); }, 180); });

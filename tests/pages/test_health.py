@@ -89,7 +89,7 @@ def test_what_a_person_says_of_a_file_that_is_only_here(own_app: Any, browser: A
     page.press("[aria-label='Add a tag']", "Enter")
     page.get_by_label("Preferred weight").fill("0.65")
     page.get_by_label("Negative words").fill("blurry")
-    page.get_by_label("Rating").select_option("4")
+    page.get_by_label("Rating", exact=True).select_option("4")
     page.get_by_text("Add a word set").click()
     page.get_by_label("Words of the set").fill("own style, ink")
     page.get_by_role("button", name="Keep as a set").click()
@@ -102,7 +102,7 @@ def test_what_a_person_says_of_a_file_that_is_only_here(own_app: Any, browser: A
     page.get_by_label("Remove the tag painterly").wait_for()
     assert page.get_by_label("Preferred weight").input_value() == "0.65"
     assert page.get_by_label("Negative words").input_value() == "blurry"
-    assert page.get_by_label("Rating").input_value() == "4"
+    assert page.get_by_label("Rating", exact=True).input_value() == "4"
     assert "own-1.safetensors" in steps.text(page, ".cm-own-files")
 
 

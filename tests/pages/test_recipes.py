@@ -163,7 +163,7 @@ def test_history_search_delete_undo_and_copy(app: Any, browser: Any, recipes: Re
     assert len(told["models"]) <= 2 and len(recipes.get(f"/{number}")["models"]) == 2 and len(recipes.get(f"/{number}")["history"]) == 2
     page.wait_for_function("() => document.querySelector('[data-field=prompt]').value.startsWith('masterpiece')")
     for query, found in (("cast", "1 recipe"), ("#stone", "1 recipe"), ("glow", "1 recipe"), ("zzz", "0 recipes"), ("", "2 recipes")):
-        page.fill(".cm-recipes .cm-search", query)
+        page.fill(".cm-recipes .cm-search-recipes", query)
         count(page, found)
     page.select_option('[data-recipe-filter="collection"]', "Old")
     count(page, "1 recipe")
