@@ -14,7 +14,7 @@
     // ``fetchPage({offset, limit, key, signal})`` gives {items, total}; ``key()`` is what is asked for. ``arrived(items)`` is told of each page.
     function byOffset(options, changed) {
         const PAGE = options.page || 100;
-        const data = {key: "", total: null, pages: new Map(), wanted: new Map(), stale: new Set(), generation: 0, rest: 0, error: "", busy: false};
+        const data = {key: "", total: null, pages: new Map(), wanted: new Map(), stale: new Set(), generation: 0, rest: 0, error: "", get busy() { return data.wanted.size > 0; }};
 
         data.reload = function (fresh) {
             data.generation += 1;

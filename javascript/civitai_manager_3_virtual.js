@@ -18,6 +18,7 @@
 //     });
 //     list.node                                the scrolling box, to be put into the page; list.data is the source
 //     list.reset()                             asked for something else: from the top;  list.reload(): the same, read anew, staying where one is
+//     list.read()                              ask for the first page, if nobody has; the node need not be in the page yet
 //     list.wake()                              the node is in the page: read, measure, draw
 //     list.draw() list.focus() list.move(index) list.item(index) list.active() list.anchor()
 (function () {
@@ -186,6 +187,7 @@
             }, 200);
         }, {passive: true});
 
+        function read() { if (data.cells(1) === null && !data.busy) { data.reload(true); } }
         let observed = false;
         return {
             node: scroller, data: data, draw: draw, move: move, select: select, shape: shape,
@@ -203,10 +205,11 @@
                 data.reload(true, again);
             },
             reload: () => data.reload(false),
+            read: read,
             wake: function () {
                 if (window.ResizeObserver && !observed) { observed = true; new ResizeObserver(draw).observe(scroller); }
-                if (data.cells(1) === null && !data.busy) { data.reload(true); }
-                draw();
+                read();
+                if (data.cells(1) === null) { draw(); } else { drawNow(); }  // nothing to wait for: in this frame
             },
         };
     };

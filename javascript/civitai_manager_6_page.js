@@ -146,6 +146,7 @@
         if (!root) { return; }
         if (root !== known) {
             known = root;
+            cm.grid.list.read();  // gradio draws the places in our root one by one; the cards travel meanwhile
             cm.words.watch(root);
             root.classList.add("cm-ready");
             watchDrop(root);
@@ -163,11 +164,11 @@
         }
         for (const toasts of document.querySelectorAll(".toast-wrap")) { cm.words.watch(toasts); }  // gradio says there what our handlers refuse
         if (veil.parentNode !== root) { root.append(veil); }
+        fit();
         cm.mountAll();
         cm.answered();
         cm.drawBound();
         notices();
-        fit();
     }
     function restoreWhenReady(tries) {
         if (document.querySelector("#cm_choice textarea, #cm_choice input")) { const view = cm.recall("view", "library"); cm.restore(); cm.show(view); }
@@ -176,7 +177,10 @@
     let planned = false;
     const OURS = ".cm-gridbox, .cm-civitai, .cm-tray, .cm-connection, .cm-diagnostics, .cm-page-view, .cm-own, .cm-use, .cm-layer";  // what we draw ourselves needs no second look
     const observer = new MutationObserver((records) => {
-        if (planned || records.every((record) => record.target.closest && record.target.closest(OURS))) { return; }
+        if (records.every((record) => record.target.closest && record.target.closest(OURS))) { return; }
+        const root = cm.root();
+        if (root && (root !== known || root.querySelector("[data-cm-mount]:empty"))) { wake(); return; }  // not a frame later than gradio's own nodes
+        if (planned) { return; }
         planned = true;
         requestAnimationFrame(() => { planned = false; wake(); });
     });

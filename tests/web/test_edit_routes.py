@@ -15,8 +15,8 @@ import requests
 from civitai_manager_libs.application import Application
 from civitai_manager_libs.catalog.files import LocalFile
 from civitai_manager_libs.catalog.models import Entry, VersionEntry
-from civitai_manager_libs.web import edits, routes
-from support import NOWHERE, ROOT, done, make_application, served
+from civitai_manager_libs.web import assets, edits, routes
+from support import NOWHERE, done, make_application, served
 
 OURS = {"x-civitai-manager": "1"}
 
@@ -193,14 +193,19 @@ def test_what_cannot_be_done_is_said(refusing: Page, path: str, sent: bytes, sta
     assert (refusing.get("facets"), refusing.get("models/1"), refusing.get("cards")["items"]) == before
 
 
-def test_a_script_under_its_stamp_is_not_asked_for_again(url: str) -> None:
-    from civitai_manager_libs.ui import tab
+@pytest.mark.parametrize("name", ["style.css", "scripts.js"])
+def test_a_file_under_its_stamp_is_not_asked_for_again(url: str, name: str) -> None:
+    def asked(query: str, **headers: str) -> requests.Response:
+        return requests.get(f"{url}{routes.PREFIX}/assets/{name}{query}", headers=headers, timeout=20)
 
     def kept(query: str) -> str:
-        return requests.get(f"{url}{routes.PREFIX}/assets/style.css{query}", timeout=20).headers["cache-control"]
+        return asked(query).headers["cache-control"]
 
-    assert "immutable" in kept(f"?v={tab.version(ROOT / 'style.css')}")
+    assert "immutable" in kept(f"?v={assets.stamp(name)}")
     assert kept("") == kept("?v=1") == kept("?again") == "private, no-cache"
+    answer = asked("")
+    assert answer.status_code == 200 and all(path.read_text(encoding="utf-8") in answer.text for path in assets.files(name))
+    assert asked("", **{"If-None-Match": answer.headers["etag"]}).status_code == 304
 
 
 def test_two_pages_edit_at_once(url: str, application: Application) -> None:

@@ -6,13 +6,13 @@ import functools
 import json
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import gradio as gr
 
 from ..settings import SECRETS, Settings
+from ..web import assets
 from . import compat, handlers, host_bridge, native, render
 from .native import NOT_NATIVE, Queueing
 from .panel import Panel
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 TITLE = "Civitai Manager"
 ELEMENT = "civitai_manager"
-ROOT = Path(__file__).resolve().parents[3]
 
 HELP = """<details class="cm-help"><summary aria-label="Help" title="Help">?</summary><div class="cm-help-text">
 <dl><dt>What can be pasted</dt><dd>Links to models, versions, downloads, images and posts on civitai.com, .red or .green; AIR (urn:air:…); model ids;
@@ -70,24 +69,20 @@ def parts(secret: str) -> Iterable[str]:
     return [word for word in (account, password, unquote(password)) if len(word) >= 4]  # a shorter one would take letters out of other words
 
 
+def stamped() -> list[str]:
+    """Our style and scripts as a page asks for them."""
+    return [f"{name}?v={assets.stamp(name)}" for name in (assets.STYLE, assets.SCRIPTS)]
+
+
 def head(base: str = "./") -> str:
     """For a page of our own: our style and scripts as tags for its head. In a WebUI the host adds them itself."""
-    stamp = functools.partial("{0}civitai-manager/assets/{1}?v={2}".format, base)
-    scripts = sorted((ROOT / "javascript").glob("*.js"))
-    tags = [f'<link rel="stylesheet" href="{stamp("style.css", version(ROOT / "style.css"))}">']
-    tags += [f'<script src="{stamp(path.name, version(path))}" defer></script>' for path in scripts]
-    return "\n".join(tags)
-
-
-def version(path: Path) -> str:
-    return f"{path.stat().st_mtime_ns:x}" if path.exists() else "0"
+    style, scripts = (f"{base}civitai-manager/assets/{name}" for name in stamped())
+    return f'<link rel="stylesheet" href="{style}">\n<script src="{scripts}" defer></script>'
 
 
 def loader() -> str:
     """A script function for the page: loads our files where nobody has. Harmless where the host did."""
-    names = ["style.css", *(path.name for path in sorted((ROOT / "javascript").glob("*.js")))]
-    stamped = [f"{name}?v={version(ROOT / ('' if name == 'style.css' else 'javascript') / name)}" for name in names]
-    return LOADER.replace("NAMES", json.dumps(stamped))
+    return LOADER.replace("NAMES", json.dumps(stamped()))
 
 
 def switched_on(settings: Settings, in_host: bool) -> str:

@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import json
 import logging
-import mimetypes
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from starlette.responses import Response
 
 from ..catalog.models import Wanted
 from ..errors import NotFound, UsageError
-from . import access, discover, edits, gallery, images, interchange, organise, recipes, webui, words
+from . import access, assets, discover, edits, gallery, images, interchange, organise, recipes, webui, words
 from .replies import LIMIT, answer, body_of, failure, number, refused
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PREFIX = "/civitai-manager"
-ROOT = Path(__file__).resolve().parents[3]
 VERBS = ("pause", "resume", "cancel", "retry", "dismiss")
 MODEL = (
     "id", "name", "type", "creator", "url", "gone", "favourite", "rating", "weight", "negative", "own_level", "level", "follow", "pinned", "own_tags",
@@ -168,24 +166,18 @@ class Routes:
         return await with_text(request, "url", lambda url, ticket: {"job": self.application().choose_thumbnail(model_id, url, ticket=ticket)})
 
     def asset(self, request: Request, name: str) -> Response:
-        """GET assets/NAME: our own scripts and style. Only names that are in the folder are known, so no path can lead elsewhere."""
-        path = assets().get(name)
-        if path is None:
+        """GET assets/NAME: our own scripts.js and style.css."""
+        if not assets.files(name):
             return failure(NotFound("There is no such file.", next_step=""))
-        data = path.read_bytes()
+        data = assets.read(name)
         etag = f'"{hashlib.sha256(data).hexdigest()[:20]}"'
-        # Under its stamp (``ui.tab.version``) a file never changes: the browser need not ask again for each of some thirty.
-        stamped = request.query_params.get("v") == f"{path.stat().st_mtime_ns:x}"
+        # Under its stamp a file never changes: the browser need not ask for it again.
+        stamped = request.query_params.get("v") == assets.stamp(name)
         age = "private, max-age=31536000, immutable" if stamped else "private, no-cache"
         headers = {"ETag": etag, "Cache-Control": age, "X-Content-Type-Options": "nosniff"}
         if etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        return Response(data, media_type="text/javascript" if name.endswith(".js") else mimetypes.guess_type(name)[0], headers=headers)
-
-
-def assets() -> dict[str, Path]:
-    """Our scripts and style by name."""
-    return {path.name: path for path in [ROOT / "style.css", *(ROOT / "javascript").glob("*.js")] if path.is_file()}
+        return Response(data, media_type="text/javascript" if name.endswith(".js") else "text/css", headers=headers)
 
 
 Route = tuple[str, str, Callable[..., Any]]
