@@ -171,7 +171,8 @@
         collect: (result) => result.models === undefined ? "" : withNotes(joined(counted(result.new, "{count} registered"), counted(result.refreshed, "{count} known already"),
             counted((result.started || []).length, "{count} download started", "{count} downloads started"), counted(result.skips, "{count} not downloaded"), counted(result.failures, "{count} could not be read")),
             [...(result.skipped || []), ...(result.failed || [])].map((one) => named(one.name, one.message || ""))),
-        follow: (result) => result.looked === undefined ? "" : withNotes(counted(result.new, "{count} new model", "{count} new models", "Nothing new"), (result.found || []).map((one) => one.name + ": " + cm.count(one.new))),
+        follow: (result) => result.looked === undefined ? "" : withNotes(counted(result.new, "{count} new model", "{count} new models", "Nothing new"), [
+            ...(result.cut || []).map((name) => named(name, "more is new than one look goes through")), ...(result.found || []).map((one) => one.name + ": " + cm.count(one.new))]),
         organise: (result) => result.batch === undefined ? "" : moved(result, "Moved {count} file", "Moved {count} files", "Moved nothing"),
         undo: (result) => result.batch === undefined ? "" : moved(result, "Taken back {count} file", "Taken back {count} files", "Taken back nothing"),
         finish_moves: (result) => result.batch === undefined ? "" : moved(result, "Finished {count} file", "Finished {count} files", "Finished nothing"),

@@ -213,7 +213,7 @@
     field.addEventListener("blur", () => { if (pressing) { document.addEventListener("pointerup", () => setTimeout(left), {once: true}); } else { left(); } });
     field.addEventListener("keydown", (event) => {
         if (event.key === "Escape" && (field.value || filters.q)) { field.value = ""; filters.q = ""; clearTimeout(typing); changed(); event.preventDefault(); event.stopPropagation(); }
-        else if (event.key === "Enter") { clearTimeout(typing); finish(true); filters.q = field.value.trim(); changed(); event.preventDefault(); }
+        else if (event.key === "Enter" && !event.isComposing) { clearTimeout(typing); finish(true); filters.q = field.value.trim(); changed(); event.preventDefault(); }
         else if (event.key === "ArrowDown") { cm.grid.focus(); event.preventDefault(); }
         else if (event.key === "Backspace" && !field.value && filters.terms.length) { field.value = filters.terms.pop(); filters.q = field.value; changed(); event.preventDefault(); }
     });

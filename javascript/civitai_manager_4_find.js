@@ -81,7 +81,7 @@
     });
     field.addEventListener("change", () => { clearTimeout(typing); const before = JSON.stringify(filters); finish(true); if (JSON.stringify(filters) !== before) { changed(); } });
     field.addEventListener("keydown", (event) => {
-        if (event.key === "Enter") { clearTimeout(typing); finish(true); changed(); }
+        if (event.key === "Enter" && !event.isComposing) { clearTimeout(typing); finish(true); changed(); }
         else if (event.key === "Escape" && field.value) { clearTimeout(typing); field.value = ""; finish(true); changed(); }
         else if (event.key === "ArrowDown" && !known.children.length) { cm.emit("browse-focus"); }
         else if (event.key === "Backspace" && !field.value && (filters.tag || filters.creator)) { filters[filters.tag ? "tag" : "creator"] = ""; changed(); }

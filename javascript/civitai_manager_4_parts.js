@@ -86,6 +86,25 @@
         }
     };
 
+    // Enter in a field of ours; not the one that ends the composition of a word in Japanese, Chinese or Korean.
+    cm.onEnter = function (field, done) {
+        field.addEventListener("keydown", (event) => {
+            if (event.key !== "Enter" || event.isComposing) { return; }
+            event.preventDefault();
+            event.stopPropagation();
+            done();
+        });
+    };
+    // A field that is emptied when its text is sent. What was refused comes back into it, unless something else is there by then. ``of()``: what it belongs to.
+    cm.emptied = function (field, save, of) {
+        cm.onEnter(field, async () => {
+            const [text, before] = [field.value.trim(), of()];
+            if (!text) { return; }
+            field.value = "";
+            if (!(await save(text)) && !field.value && of() === before) { field.value = text; }
+        });
+    };
+
     // Shows the grid with a search, and nothing else that filters.
     cm.lookFor = function (query) {
         cm.show("library");

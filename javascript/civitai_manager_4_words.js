@@ -41,7 +41,7 @@
         // no form: the panel shows strangers' HTML, and that there is no form in it can be tested
         made.node = cm.node("div", {class: "cm-set-form", role: "group", "aria-label": set ? "Change the set" : "New set"}, name, from, words, negative,
             cm.node("div", {class: "cm-pair"}, weight, of), cm.node("div", {class: "cm-pop-row"}, keep, cancel));
-        for (const field of [name, weight]) { field.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); event.stopPropagation(); save(set, made); } }); }
+        for (const field of [name, weight]) { cm.onEnter(field, () => save(set, made)); }
         made.node.addEventListener("keydown", (event) => { if (event.key === "Escape" && set) { event.stopPropagation(); event.preventDefault(); stop(set.id); } });
         return made;
     }

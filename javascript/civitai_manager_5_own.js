@@ -59,8 +59,7 @@
     const tags = cm.node("div", {class: "cm-chips"});
     const known = cm.node("datalist", {id: "cm_known_tags"});
     const tag = cm.node("input", {class: "cm-input", "aria-label": "Add a tag", placeholder: "Add a tag", list: "cm_known_tags", autocomplete: "off"});
-    const addTag = () => { const name = tag.value.trim(); if (name) { tag.value = ""; edit(model, {}, {add_tags: [name]}); } };
-    onEnter(tag, addTag);
+    cm.emptied(tag, (name) => edit(model, {}, {add_tags: [name]}), () => model);
     tag.addEventListener("focus", async () => { try { known.replaceChildren(...(await cm.get("tags?prefix=")).tags.slice(0, 100).map((one) => cm.node("option", {value: one.tag}))); } catch (error) { /* typing works without it */ } });
     const collections = cm.node("div", {class: "cm-in-collections"});
     const collection = cm.node("select", {class: "cm-input", "aria-label": "Add to a collection"});
@@ -69,7 +68,7 @@
         newCollection.hidden = collection.value !== "new";
         if (collection.value === "new") { newCollection.focus(); } else if (collection.value) { send("collections/" + collection.value + "/add", {ids: [model]}); }
     });
-    onEnter(newCollection, async () => {
+    cm.onEnter(newCollection, async () => {
         const [name, id] = [newCollection.value.trim(), model];
         if (!name) { return; }
         const made = await send("collections", {name: name});
@@ -80,7 +79,6 @@
     const advice = cm.node("ul", {class: "cm-list cm-advice", "aria-label": "Text encoders and VAEs"});
     const adviceRow = (one) => cm.node("li", {class: ["missing", "unsure"].includes(one.state) ? "cm-bad-file" : ""}, one.state === "missing" ? cm.icon("warning") : null, cm.node("span", {}, one.sentence),
         one.state !== "here" && one.here.length ? cm.node("details", {}, cm.node("summary", {}, "What there is of that kind"), cm.node("ul", {}, ...one.here.map((file) => cm.node("li", {class: "cm-path", translate: "no", title: file.path}, file.name)))) : null);
-    function onEnter(field, done) { field.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); event.stopPropagation(); done(); } }); }
     const chip = (text, remove, label) => cm.node("span", {class: "cm-chip cm-own-chip"}, cm.node("span", {translate: "no"}, text), cm.button("cross", label, remove));
     const copy = (text, label) => cm.node("button", {type: "button", class: "cm-link", "data-cm-copy": text, title: "Copy", "aria-label": label || "Copy"}, "Copy");
 

@@ -109,8 +109,7 @@
     // -- tags and parameters
     const tags = cm.node("div", {class: "cm-chips"});
     const tag = cm.node("input", {class: "cm-input", "aria-label": "Add a tag", placeholder: "Add a tag", autocomplete: "off"});
-    onEnter(tag, () => { const text = tag.value.trim(); if (text) { tag.value = ""; edit({add_tags: [text]}); } });
-    function onEnter(field, done) { field.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.isComposing) { event.preventDefault(); event.stopPropagation(); done(); } }); }
+    cm.emptied(tag, (text) => edit({add_tags: [text]}), id);
     const chip = (text, action, label) => cm.node("span", {class: "cm-chip cm-own-chip"}, cm.node("span", {translate: "no"}, text), cm.button("cross", label, action));
     const parameters = cm.node("ul", {class: "cm-recipe-rows"});
     const newName = cm.node("input", {class: "cm-input", "aria-label": "Name of the new parameter", placeholder: "Name", list: "cm_recipe_parameters"});
@@ -120,7 +119,7 @@
         if (!newName.value.trim()) { newName.focus(); return; }
         if (await edit({parameters: {[newName.value]: newValue.value}})) { newName.value = newValue.value = ""; newName.focus(); }
     };
-    for (const field of [newName, newValue]) { onEnter(field, addParameter); }
+    for (const field of [newName, newValue]) { cm.onEnter(field, addParameter); }
 
     // -- models
     const models = cm.node("ul", {class: "cm-recipe-rows cm-recipe-models"});
@@ -132,7 +131,7 @@
         const one = {kind: kind.value, name: modelName.value, weight: ["lora", "hypernetwork"].includes(kind.value) ? 1 : null};
         if (await edit({add_models: [one]})) { modelName.value = ""; modelName.focus(); }
     };
-    onEnter(modelName, addModel);
+    cm.onEnter(modelName, addModel);
 
     // Rows are kept by their key, so that the cursor stays where it is.
     function rows(list, items, key, make, fill) {

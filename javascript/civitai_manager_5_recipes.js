@@ -187,7 +187,7 @@
     // -- the selection
     const chosen = cm.node("span", {class: "cm-select-count", role: "status"});
     const collection = cm.node("input", {class: "cm-input", "aria-label": "Collection for the selected", placeholder: "Collection", list: "cm_recipe_collections", autocomplete: "off"});
-    collection.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); event.stopPropagation(); many({set: {collection: collection.value}}); collection.value = ""; } });
+    cm.onEnter(collection, async () => { if (await many({set: {collection: collection.value}})) { collection.value = ""; } });
     const act = (text, action) => cm.node("button", {type: "button", class: "cm-action", onclick: action}, text);
     const star = act("Favourite", () => many({set: {favourite: true}}));
     const bin = act("Delete", async () => { const ids = [...selected]; if (await post("recipes/delete", {ids: ids})) { selected.clear(); cm.emit("recipe-delete", ids); } });
@@ -207,7 +207,11 @@
             box.showModal();
         });
     }
-    async function many(change) { if (await post("recipes/edit", Object.assign({ids: [...selected]}, change))) { renew(); } }
+    async function many(change) {
+        const done = await post("recipes/edit", Object.assign({ids: [...selected]}, change));
+        if (done) { renew(); }
+        return done;
+    }
     function drawFoot() {
         foot.hidden = !selected.size;
         cm.text(chosen, cm.tn(selected.size, "{count} selected", "{count} selected"));

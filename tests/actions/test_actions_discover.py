@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from civitai_manager_libs.actions.discover import following
 from civitai_manager_libs.actions.discover.asking import QUEUED, Asking, Task
 from civitai_manager_libs.application import Application
 from civitai_manager_libs.catalog import answers
@@ -350,6 +351,18 @@ def test_following_tells_what_is_new_since_the_last_look(application: Applicatio
     assert discover.follows()[0]["news"] == []
     discover.unfollow(one)
     assert discover.follows() == []
+
+
+def test_a_look_that_does_not_go_through_all_says_so(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = application.discover.follow(Search(bases=["SDXL 1.0", "Pony", "SD 1.5", "Flux.1 D", "Illustrious"]))
+    application.services.follows.looked(one, [], [], "2010-01-01T00:00:00.000Z")
+    monkeypatch.setattr(following, "MOST_PAGES", 2)
+    told = done(application, application.discover.look())
+    assert told["new"] > 0 and told["cut"] == [application.discover.follows()[0]["name"]]
+    monkeypatch.setattr(following, "MOST_PAGES", 200)
+    application.services.follows.looked(one, [], [], "2010-01-01T00:00:00.000Z")
+    more = done(application, application.discover.look())
+    assert more["cut"] == [] and more["new"] > told["new"]
 
 
 def test_what_is_kept_is_bounded(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,10 @@ def test_what_a_person_says_of_a_file_that_is_only_here(own_app: Any, browser: A
     page.get_by_text("Only here: Civitai does not know this file.").wait_for()
     assert not page.locator("#cm_download").is_visible()
     page.get_by_role("button", name="Favourite").click()
+    page.fill("[aria-label='Add a tag']", "x" * 101)
+    page.press("[aria-label='Add a tag']", "Enter")
+    page.wait_for_selector(".cm-refused:has-text('Not saved.')")
+    page.wait_for_function("() => document.querySelector('[aria-label=\"Add a tag\"]').value.length === 101")  # what was refused is not lost
     page.fill("[aria-label='Add a tag']", "painterly")
     page.press("[aria-label='Add a tag']", "Enter")
     page.get_by_label("Preferred weight").fill("0.65")

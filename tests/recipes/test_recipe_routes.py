@@ -203,6 +203,9 @@ def test_a_picture_of_civitais(page: Page, application: Application, demo: Any) 
     if application.jobs.wait(lost, 20).state == "failed":
         assert failed(application, lost)["message"] and page.get(f"recipes/{number}")["picture"] == view["picture"]
     assert page.post(f"recipes/{number}/picture/fetch", 400, picture={"url": "file:///etc/passwd"})["error"]["code"] == "usage"
+    count = page.get("recipes")["total"]
+    assert page.post("recipes", 400, infotext="y", name="without", picture={"url": "file:///etc/passwd"})["error"]["code"] == "usage"
+    assert page.get("recipes")["total"] == count, "nothing is made"
 
 
 def test_what_is_refused_changes_nothing(page: Page, application: Application) -> None:

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..actions.recipes.making import Making
+from ..actions.recipes.making import Making, address
 from ..actions.recipes.pictures import BIGGEST
 from ..catalog.recipe import Change
 from ..catalog.recipe_search import Wanted
@@ -68,6 +68,8 @@ class Fetched(Body):
 
 
 def make(application: Application, body: Made) -> dict[str, Any]:
+    if body.picture:
+        address(body.picture)  # before anything is made
     given = {name: getattr(body, name) for name in Making.__struct_fields__}
     number = (body.picture or {}).get("id")
     if isinstance(number, int) and number > 0:

@@ -23,7 +23,7 @@ from ..services import Services
 
 log = logging.getLogger(__name__)
 
-MOST_PAGES = 5  # of one search that a look goes through
+MOST_PAGES = 20  # of one search that a look goes through, some 600 models; what is further back is told as not looked at
 OVERLAP = datetime.timedelta(days=2)  # what was scheduled for an earlier day may become visible later
 
 Json = dict[str, Any]
@@ -98,7 +98,7 @@ def start(services: Services, ticket: str = "") -> str:
 
 
 def run(services: Services, context: Context) -> Json:
-    """The job; an item is one follow. ``found``: those with something new: id, name, new; ``failed``."""
+    """The job; an item is one follow. ``found``: those with something new: id, name, new; ``cut``: the names of those not looked through; ``failed``."""
     items = context.items()
     for place, item in enumerate(items):
         context.update(done=place, total=len(items), awaits="answer from Civitai")
@@ -116,7 +116,9 @@ def run(services: Services, context: Context) -> Json:
     good = [item.result for item in items if item.state == "done"]
     if failed and not good:
         raise SomeFailed.from_dict(failed[0])
-    return {"looked": len(good), "found": [one for one in good if one["new"]], "new": sum(one["new"] for one in good), "failed": failed}
+    found = [{name: one[name] for name in ("id", "name", "new")} for one in good if one["new"]]
+    cut = [one["name"] for one in good if one["cut"]]
+    return {"looked": len(good), "found": found, "new": sum(one["new"] for one in found), "cut": cut, "failed": failed}
 
 
 def _look(services: Services, context: Context, follow: Follow) -> Json:
@@ -130,6 +132,7 @@ def _look(services: Services, context: Context, follow: Follow) -> Json:
     client, known, cursor = services.client.using(context), set(follow.known), ""
     found: list[int] = []
     seen: list[int] = []
+    whole = False
     for _ in range(MOST_PAGES):
         context.check()
         answer = client.search(search, cursor)
@@ -139,11 +142,12 @@ def _look(services: Services, context: Context, follow: Follow) -> Json:
         seen += [one.value.id for one in answer.items if _published(one.value) > begun - 2 * OVERLAP]
         cursor = answer.following
         in_order = not search.text
-        if not cursor or (in_order and answer.items and _published(answer.items[-1].value) <= since):
+        whole = not cursor or bool(in_order and answer.items and _published(answer.items[-1].value) <= since)
+        if whole:
             break
     found = list(dict.fromkeys(found))
     services.follows.looked(follow.id, found, seen, time_text(max(since, begun - OVERLAP)))
-    return {"id": follow.id, "name": follow.name, "new": len(found)}
+    return {"id": follow.id, "name": follow.name, "new": len(found), "cut": not whole}
 
 
 def _published(model: Model) -> datetime.datetime:

@@ -122,11 +122,17 @@ def set_picture(services: Services, recipe_id: int, data: bytes, level: int = 0)
 # -- a picture of Civitai's
 
 
-def start_picture(services: Services, recipe_id: int, picture: Mapping[str, Any], ticket: str = "") -> str:
-    """Start the job that fetches it; the job's id. ``picture``: as the page has it (``url``, ``type``, ``level``). Raises NotFound, UsageError."""
+def address(picture: Mapping[str, Any]) -> str:
+    """Where a picture, as the page has it, is fetched from. Raises UsageError."""
     url = str(picture.get("url") or "")
     if not url.startswith(("https://", "http://")):
         raise UsageError("This picture has no address.")
+    return url
+
+
+def start_picture(services: Services, recipe_id: int, picture: Mapping[str, Any], ticket: str = "") -> str:
+    """Start the job that fetches it; the job's id. ``picture``: as the page has it (``url``, ``type``, ``level``). Raises NotFound, UsageError."""
+    url = address(picture)
     name = services.recipes.get(recipe_id).recipe.name
     level = picture.get("level")
     params = {"recipe": recipe_id, "url": url[:2000], "video": picture.get("type") == "video", "level": level if isinstance(level, int) else 0}
