@@ -127,9 +127,9 @@ def test_what_a_person_said_at_version_2_is_still_there(tmp_path: Path, monkeypa
         second.close()
     database = Database(path)
     after = dump(database)
-    assert {name: rows for name, rows in after.items() if name in before and name != "models"} == {
-        name: rows for name, rows in before.items() if name != "models"
-    }
+    for name in before.keys() - {"models"}:  # new columns are behind the old ones
+        width = len(before[name][0]) if before[name] else 0
+        assert [row[:width] for row in after[name]] == before[name], name
     assert Models(database).unsettled(10), "the videos of their cards are looked for"
     database.close()
     application = make_application(tmp_path, NOWHERE)

@@ -58,6 +58,15 @@ def test_a_name_is_told_as_a_name(running: Application) -> None:
     assert running.images.rename(f"a <lora:linen:1>{REST}")["changed"] == [], "a name alone renames nothing"
 
 
+def test_the_name_that_a_trainer_gave_is_a_name(running: Application) -> None:
+    put(running, "/m/my-file.safetensors", sha256="ab" * 32, alias="Lantern_Style", kind="lora")
+    (found,) = resolved(running, {"kind": "lora", "name": "lantern_style"}, ask=False)
+    assert (found["state"], found["by"], found["file"]["stem"]) == ("here", "name", "my-file")
+    put(running, "/m/lantern_style.safetensors", sha256="cd" * 32, alias="other", kind="lora")
+    (found,) = resolved(running, {"kind": "lora", "name": "lantern_style"}, ask=False)
+    assert found["file"]["stem"] == "lantern_style", "a file of that name comes first"
+
+
 def test_states_of_a_version(running: Application, demo: DemoServer) -> None:
     (civitai,) = resolved(running, {"kind": "lora", "version_id": VERSION, "name": ""})
     assert (civitai["state"], civitai["by"]) == ("civitai", "version") and civitai["model_id"] and civitai["url"].startswith(demo.url)

@@ -52,7 +52,7 @@ def test_known_and_unknown_files(running: Any, demo: Any, tmp_path: Path, known:
         write(tmp_path / LORA / model["type"] / f"{file['id']}.safetensors", bytes_of(file))
     unknown = write(
         tmp_path / LORA / "mine.safetensors",
-        made_up(1, **{"ss_base_model_version": "sdxl_base_v1-0", "modelspec.trigger_phrase": "zq cat", "ss_network_module": "networks.lora"}),
+        made_up(1, **{"ss_base_model_version": "sdxl_base_v1-0", "modelspec.trigger_phrase": "zq cat", "ss_output_name": "Zq_Cat"}),
     )
     result = scan(running)
     models = {model["id"] for model, _, _ in known}
@@ -67,7 +67,7 @@ def test_known_and_unknown_files(running: Any, demo: Any, tmp_path: Path, known:
         assert found.health == "verified" and found.kind == "lora" and found.inode
         assert cards[model["id"]]["state"] in ("downloaded", "update") and cards[model["id"]]["thumbnail"]
     mine = record(running, unknown)
-    assert (mine.model_id, mine.asked_times, mine.health) == (-mine.id, 1, "whole")
+    assert (mine.model_id, mine.asked_times, mine.health, mine.alias) == (-mine.id, 1, "whole", "Zq_Cat")
     card = cards[-mine.id]
     assert (card["name"], card["type"], card["base_model"], card["state"]) == ("mine", "LORA", "SDXL 1.0", "local")
     assert running.services.models.body(-mine.id)["trainedWords"] == ["zq cat"]

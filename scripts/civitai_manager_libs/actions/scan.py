@@ -150,7 +150,7 @@ class _Scan:
                 elif record is None:
                     self._ledger.add(LocalFile(
                         found.path, head.size, head.mtime_ns, self._claimed(path, found.kind or head.kind, head, alone), kind=found.kind or head.kind,
-                        device=head.device, inode=head.inode, head=head.print, autov3=head.autov3, health=head.health,
+                        device=head.device, inode=head.inode, head=head.print, autov3=head.autov3, alias=head.alias, health=head.health,
                     ))  # fmt: skip
                 elif head.health in BROKEN:
                     self._changed(record, head, "")
@@ -173,14 +173,14 @@ class _Scan:
         health = record.health if record.health in ("verified", "wrong") else head.health
         self._ledger.change(
             record.id, head=head.print, health=health, device=head.device, inode=head.inode, autov3=record.autov3 or head.autov3,
-            kind=record.kind or head.kind,
+            alias=head.alias, kind=record.kind or head.kind,
         )  # fmt: skip
 
     def _changed(self, record: LocalFile, head: Head, digest: str, *, verified: float = 0.0, autov3: str = "") -> None:
         """Other bytes under a known name, or the same ones with another time. An entry of its own stays the file's; Civitai's is looked for anew."""
         columns: dict[str, Any] = {
             "size": head.size, "mtime_ns": head.mtime_ns, "device": head.device, "inode": head.inode, "head": head.print, "sha256": digest,
-            "autov3": autov3 or head.autov3, "health": head.health, "verified": verified, "state": "here",
+            "autov3": autov3 or head.autov3, "alias": head.alias, "health": head.health, "verified": verified, "state": "here",
         }  # fmt: skip
         if digest and digest == record.sha256:
             columns["health"] = record.health if record.health == "verified" else head.health
@@ -282,7 +282,7 @@ class _Scan:
                     continue
                 old = same.pop(_best(same, Path(record.path)))
                 self._ledger.moved(old.id)
-                facts = ("size", "mtime_ns", "device", "inode", "head", "autov3", "kind", "verified")
+                facts = ("size", "mtime_ns", "device", "inode", "head", "autov3", "alias", "kind", "verified")
                 health = old.health if old.health == "verified" and not record.verified else record.health
                 self._ledger.change(old.id, path=record.path, state="here", health=health, **{name: getattr(record, name) for name in facts})
 

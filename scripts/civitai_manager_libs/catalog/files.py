@@ -34,6 +34,7 @@ class LocalFile(msgspec.Struct):
     inode: int = 0
     head: str = ""
     autov3: str = ""
+    alias: str = ""
     state: str = "here"
     health: str = ""
     verified: float = 0
@@ -51,7 +52,7 @@ class LocalFile(msgspec.Struct):
 
 
 COLUMNS = ", ".join(LocalFile.__struct_fields__)
-FACTS = ("kind", "size", "mtime_ns", "device", "inode", "head", "sha256", "autov3", "model_id", "version_id", "file_id", "state", "health",
+FACTS = ("kind", "size", "mtime_ns", "device", "inode", "head", "sha256", "autov3", "alias", "model_id", "version_id", "file_id", "state", "health",
        "verified", "asked", "asked_times", "path")  # fmt: skip
 
 

@@ -51,16 +51,21 @@ class Resources:
             return _files(db, "model_id = ?", model_id)
 
     def named(self, stems: Iterable[str]) -> dict[str, list[LocalFile]]:
-        """Files here by their names without endings, in any case: only those that are asked for. Reads all paths once."""
+        """Files here by their names without endings, in any case, then those whose trainer named them so. Reads all names once."""
         wanted = {stem.casefold() for stem in stems if stem}
         if not wanted:
             return {}
         found: dict[str, list[int]] = {}
         with self._db.reading() as db:
-            for number, path in db.execute("SELECT id, path FROM local_files WHERE state = 'here'"):
+            called: list[tuple[str, int]] = []
+            for number, path, alias in db.execute("SELECT id, path, alias FROM local_files WHERE state = 'here'"):
                 stem = PurePath(path).stem.casefold()
                 if stem in wanted:
                     found.setdefault(stem, []).append(number)
+                elif alias and alias.casefold() in wanted:
+                    called.append((alias.casefold(), number))
+            for name, number in called:
+                found.setdefault(name, []).append(number)
             return {stem: [file for number in numbers for file in _files(db, "id = ?", number)] for stem, numbers in found.items()}
 
     def title_of(self, model_id: int) -> str:

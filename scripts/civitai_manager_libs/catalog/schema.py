@@ -339,6 +339,7 @@ CREATE TABLE told_hashes (
     checked REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX local_files_by_tensors ON local_files (autov3) WHERE autov3 <> '';
+ALTER TABLE local_files ADD COLUMN alias TEXT NOT NULL DEFAULT '';   -- the name that its trainer gave a network, by which the WebUI knows it too
 
 -- recipes
 CREATE TABLE recipes (

@@ -60,6 +60,7 @@ class Head(msgspec.Struct):
     inode: int
     kind: str = ""
     autov3: str = ""
+    alias: str = ""
 
 
 def look(path: Path) -> Head:
@@ -77,7 +78,7 @@ def look(path: Path) -> Head:
     metadata = written(header)
     return Head(
         digest.hexdigest()[:32], _health(path.suffix.lower(), size, start, end or start, header), size, status.st_mtime_ns, signed(status.st_dev),
-        signed(status.st_ino), kind_of(path, header), autov3(metadata),
+        signed(status.st_ino), kind_of(path, header), autov3(metadata), alias(metadata),
     )  # fmt: skip
 
 
@@ -120,6 +121,11 @@ def autov3(metadata: Mapping[str, str]) -> str:
         if match and not match.group(1).lower().startswith(EMPTY_AUTOV3):
             return match.group(1).lower()[:12]
     return ""
+
+
+def alias(metadata: Mapping[str, str]) -> str:
+    """The name that its trainer gave a network, by which the WebUI knows it too (AUTOMATIC1111 1.10.1, ``networks.py``)."""
+    return metadata.get("ss_output_name", "").strip()[:200]
 
 
 def base_model(metadata: Mapping[str, str]) -> str:

@@ -98,7 +98,10 @@ def start(services: Services, ticket: str = "") -> str:
 
 
 def run(services: Services, context: Context) -> Json:
-    """The job; an item is one follow. ``found``: those with something new: id, name, new; ``cut``: the names of those not looked through; ``failed``."""
+    """The job; an item is one follow.
+
+    ``found``: those with something new: id, name, new; ``cut``: the names of those that were not looked through to the end; ``failed``.
+    """
     items = context.items()
     for place, item in enumerate(items):
         context.update(done=place, total=len(items), awaits="answer from Civitai")

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...catalog.files import LocalFile
-from ...disk import hashing, names, orphans, placement
-from ...disk.heads import written
+from ...disk import hashing, heads, names, orphans, placement
 from ...disk.walk import PART, excluder, lines
 from ...errors import BadAnswer, NotFound, NothingToDownload, UsageError
 from ...transfer.partial import Part as Unfinished
@@ -188,7 +187,7 @@ def consequences(record: LocalFile, stem: str) -> dict[str, Any]:
 def _alias(path: Path) -> str:
     """The name within a network's file, by which the WebUI knows it too."""
     try:
-        return written(hashing.safetensors_header(path)).get("ss_output_name", "").strip() if path.suffix.lower() == ".safetensors" else ""
+        return heads.alias(heads.written(hashing.safetensors_header(path))) if path.suffix.lower() == ".safetensors" else ""
     except OSError:
         return ""
 
