@@ -14,8 +14,9 @@
     };
 
     // A bar of shares of one whole, each with a pattern of its own, so that it is read without colour. The numbers beside it say the same.
+    // ``named``: the label is data, not a text of ours.
     let hatches = 0;
-    cm.bars = function (shares, label) {
+    cm.bars = function (shares, label, named) {
         const hatch = "cm_hatch_" + (hatches += 1);
         const drawn = cm.svg("svg", {class: "cm-share", role: "img", "aria-label": label, width: "100%", height: 14},
             cm.svg("defs", {}, cm.svg("pattern", {id: hatch, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)"},
@@ -26,6 +27,7 @@
             drawn.append(cm.svg("rect", {x: at + "%", y: 1, width: width + "%", height: 12, class: "cm-share-" + kind, fill: kind === "other" ? "url(#" + hatch + ")" : "currentColor"}));
             at += width;
         }
+        if (named) { drawn.setAttribute("translate", "no"); }
         drawn.append(cm.svg("rect", {x: 0, y: 1, width: "100%", height: 12, class: "cm-share-frame", fill: "none"}));
         return drawn;
     };

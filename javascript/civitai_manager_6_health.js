@@ -48,7 +48,7 @@
         const drawn = some.map((row) => cm.node("li", {class: "cm-rank"},
             row.query ? cm.node("button", {type: "button", class: "cm-link cm-rank-name", title: row.title || row.name, translate: "no", onclick: row.query}, row.name) :
                 cm.node("span", {class: "cm-rank-name", title: row.title || row.name, translate: "no"}, row.name),
-            cm.bars([[row.bytes / biggest, "ours"]], cm.t("{name}: {size}", {name: row.name, size: cm.size(row.bytes)})),
+            cm.bars([[row.bytes / biggest, "ours"]], cm.t("{name}: {size}", {name: row.name, size: cm.size(row.bytes)}), true),
             cm.node("span", {class: "cm-rank-number"}, cm.size(row.bytes) + (row.files ? " · " + cm.tn(row.files, "{count} file", "{count} files") : ""))));
         if (rest.length) { drawn.push(cm.node("li", {class: "cm-quiet"}, cm.t("and {count} more with {size}", {count: rest.length, size: cm.size(rest.reduce((sum, row) => sum + row.bytes, 0))}))); }
         return section(title, list("", ...drawn));

@@ -16,7 +16,7 @@ def test_spacing() -> None:
     for _ in range(4):
         with governor.turn(Waits()) as started:
             starts.append(started)
-    assert all(0.049 < later - earlier < 0.2 for earlier, later in zip(starts, starts[1:], strict=False))
+    assert all(later - earlier > 0.049 for earlier, later in zip(starts, starts[1:], strict=False))
 
 
 def test_spacing_doubles_once_for_one_moment_and_recovers() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from demo.server import DemoServer
 from tests.hostapp.harness import Browser, Process, Standalone, Webui
+from tests.pages import screens
 
 IN_HOST = int(gr.__version__.split(".")[0]) < 5
 
@@ -50,6 +51,16 @@ def app(tmp_path_factory: pytest.TempPathFactory, make_app: Any) -> Iterator[Pro
         yield running
 
 
+@pytest.fixture(scope="session")
+def furnished(make_app: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A product with something of everything, for those who look at all screens."""
+    folder = tmp_path_factory.mktemp("furnished")
+    screens.settings_for(folder)
+    with make_app(folder) as running:
+        screens.furnish(running)
+        yield running
+
+
 @pytest.fixture(autouse=True)
 def clear(demo: DemoServer, browser: Browser) -> Iterator[None]:
     """No test leaves faults, errors or pages to the next."""
@@ -57,5 +68,4 @@ def clear(demo: DemoServer, browser: Browser) -> Iterator[None]:
     browser.errors.clear()
     yield
     demo.clear_faults()
-    for context in list(browser._chromium.contexts):
-        context.close()
+    browser.forget()

@@ -14,11 +14,14 @@ import pytest
 
 from demo import build
 from demo.specials import SPECIAL
+from tests.hostapp.harness import until
 from tests.pages import steps
 
-NAMES = ("many_versions", "gguf_variants", "vae_beside", "unrated", "adult", "early_dated")
-IDS = {name: SPECIAL[name].model_id for name in NAMES if name in SPECIAL}
+NAMES = ("many_versions", "gguf_variants", "vae_beside", "unrated", "adult", "early_access", "big_file")
+IDS = {name: SPECIAL[name].model_id for name in NAMES}
 MODEL = IDS["many_versions"]
+FILED = IDS["gguf_variants"]
+RUNNING = IDS["big_file"]
 PICTURED = IDS["pictured"] = build.GENERATED_MODEL  # with generation data, and pictures of the community
 
 
@@ -29,7 +32,7 @@ RECIPE = {
 
 
 def furnish(app: Any) -> None:
-    """A library with models, a download, a collection, a tag, saved filters, a failed job, something in the trash and in the journal."""
+    """A library with something of everything: a file that is not where it should be, a download that runs, a failed job, a recipe."""
     app.register("\n".join(map(str, IDS.values())))
     app.post("/civitai-manager/models/edit", json={"ids": list(IDS.values())[:3], "add_tags": ["landscape"], "set": {"favourite": True}})
     made = app.post("/civitai-manager/collections", json={"name": "Keepers"}).json()["id"]
@@ -38,13 +41,24 @@ def furnish(app: Any) -> None:
     app.post("/civitai-manager/filters", json={"name": "mine", "filters": {"q": "x"}})
     app.register("999999999")  # Civitai does not know it
     app.post("/civitai-manager/recipes", json=RECIPE)
+    ask = {"ids": [FILED], "versions": "newest", "confirmed": True}
+    app.post("/civitai-manager/browse/collect", json=ask)
+    path = Path(steps.download(app, FILED, "done")["result"]["path"])
+    elsewhere = path.parent / "elsewhere"
+    elsewhere.mkdir()
+    path.rename(elsewhere / path.name)
+    scan = app.post("/civitai-manager/scan", json={}).json()["job"]
+    until(lambda: any(job["id"] == scan and job["state"] == "done" for job in app.jobs()), 30, "the scan")
+    app.demo.fault("drip", path="/model/", rate=50_000, times=1)
+    app.post("/civitai-manager/browse/collect", json={**ask, "ids": [RUNNING]})
+    steps.download(app, RUNNING, "running")
 
 
 def settings_for(folder: Path) -> None:
     """Before the start: what some screens need."""
     place = folder / "manager" / "settings.json"
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps({"own_trash": True}), encoding="utf-8")
+    place.write_text(json.dumps({"own_trash": True, "subfolder_template": "{creator}"}), encoding="utf-8")
 
 
 def view(name: str, ready: str) -> Callable[[Any], None]:
@@ -86,7 +100,7 @@ def panel(page: Any) -> None:
 def risky(page: Any) -> None:
     """A model of which a part needs money or trust, with a video or without."""
     library(page)
-    page.locator(f'.cm-card[data-id="{IDS.get("early_dated", MODEL)}"]').click()
+    page.locator(f'.cm-card[data-id="{IDS["early_access"]}"]').click()
     page.wait_for_selector("#civitai_manager.cm-panel-open:not(.cm-choosing)")
     page.wait_for_timeout(800)
 
@@ -124,6 +138,35 @@ def plan(page: Any) -> None:
     selected(page)
     page.get_by_label("Delete the files of the selected models").click()
     page.wait_for_selector("dialog.cm-agree[open] .cm-agree-body > :not(.cm-quiet)")
+
+
+def move_plan(page: Any) -> None:
+    tool(2)(page)
+    page.click(".cm-menu button:has-text('Move to where')")
+    page.wait_for_selector("dialog.cm-agree[open] .cm-agree-body > :not(.cm-quiet)")
+
+
+def undo_line(page: Any) -> None:
+    tool(0)(page)
+    page.locator("#cm_grid .cm-select .cm-pop-box input").first.fill("told")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".cm-undo-line:not([hidden])")
+    page.keyboard.press("Escape")
+
+
+def import_report(page: Any) -> None:
+    """What would be taken from a file."""
+    view("health", ".cm-health .cm-tiles")(page)
+    page.set_input_files(".cm-interchange input[type=file]", {"name": "library.json", "mimeType": "application/json", "buffer": exported(page)})
+    page.wait_for_selector(".cm-interchange .cm-report:not([hidden])")
+    page.wait_for_timeout(600)
+
+
+def exported(page: Any) -> bytes:
+    """The library of this page, as its file."""
+    base = page.evaluate("window.civitaiManager.base()")
+    job = page.request.post(base + "export", data={}, headers={"X-Civitai-Manager": "1"}).json()["job"]
+    return until(lambda: (answer := page.request.get(f"{base}exports/{job}")).ok and answer.body(), 20, "the exported library")
 
 
 def tray(page: Any) -> None:
@@ -224,6 +267,8 @@ SCREENS: dict[str, Callable[[Any], None]] = {
     "collections of the selection": tool(1),
     "more for the selection": tool(2),
     "plan": plan,
+    "plan of moves": move_plan,
+    "undo": undo_line,
     "tray": tray,
     "help": help_box,
     "refused": refused,
@@ -239,6 +284,7 @@ SCREENS: dict[str, Callable[[Any], None]] = {
     "collections": collections,
     "updates": view("updates", ".cm-updates"),
     "health": view("health", ".cm-health .cm-tiles"),
+    "report of an import": import_report,
     "settings": view("settings", "#cm_save"),
     "connection": view("connection", ".cm-diagnostics table"),
 }

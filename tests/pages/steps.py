@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from demo.specials import SPECIAL
@@ -113,3 +114,23 @@ def text(page: Any, selector: str) -> str:
 def settled(page: Any) -> None:
     """Two frames: what a component was told a moment ago has reached gradio's values."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def translated(browser: Any, url: str, words: dict[str, str], locale: str = "en", **options: Any) -> Any:
+    """A page in a language that has these words."""
+    page = browser.page(**options)
+    answer = json.dumps({"language": "xx_XX", "locale": locale, "words": words})
+    page.add_init_script(f"""(() => {{  // in the page: requests that are stopped on their way cost it its cache
+        const [real, answer] = [window.fetch, {json.dumps(answer)}];
+        window.fetch = (address, ...rest) => String(address).includes("civitai-manager/words?")
+            ? Promise.resolve(new Response(answer, {{headers: {{"Content-Type": "application/json"}}}})) : real(address, ...rest);
+    }})()""")
+    page.goto(url)
+    ready(page)
+    page.wait_for_function("() => window.civitaiManager.words.active")
+    return page
+
+
+def ready(page: Any) -> None:
+    open_tab(page)
+    page.wait_for_selector("#civitai_manager.cm-ready .cm-connection:not(.cm-lost)")

@@ -1,83 +1,15 @@
-"""The tab in another language: everything of ours that is seen is translated, in every screen, and nothing that is data."""
+"""The tab in another language: texts that are put together, data that stays, the WebUI's language. ``test_screens`` looks at every text."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from docs.texts import collected
-from tests.hostapp.harness import open_tab
 from tests.pages import screens
-
-# Every text that is collected, in brackets: what is seen without them has not been translated.
-PSEUDO = {text: f"⟦{text}⟧" for text in collected()}
-# What is the same in every language: names of things, units, and what a browser or a terminal calls things.
-NAMES = {
-    "Civitai", "PG", "PG-13", "XXX", "Browser", "Neo", "Lora", "Manager", "StabilityMatrix", "CivBrowser", "GB", "MB", "KB", "TB", "ms", "LORA",
-    "SDXL", "SHA-256", "LoRA", "pruned", "full", "fp16", "fp32",
-    "AutoV2", "AutoV3", "AIR", "gradio", "Python", "httpx", "uvicorn", "starlette", "fastapi", "Esc", "SafeTensor", "PickleTensor", "start.sh",
-    "demo", "URL",
-}  # fmt: skip
-UNTRANSLATED = """(names) => {
-    const found = new Set();
-    const left = (text) => {
-        let rest = text;
-        for (let before = ""; before !== rest;) { before = rest; rest = rest.replace(/⟦[^⟦⟧]*⟧/g, " "); }
-        return [...rest.matchAll(/[A-Za-z][A-Za-z0-9-]+/g)].map(([word]) => word).filter((word) => !names.includes(word));
-    };
-    const seen = (node) => node.checkVisibility({visibilityProperty: true}) && node.getClientRects().length > 0;
-    const TECHNICAL = "script, style, time, textarea, option:not(:checked), .hide, .sr-only";
-    const name = (node) => "   <" + node.localName + " " + (node.className || node.id) + ">";
-    const data = (node) => { const near = node.closest("[translate]"); return near && near.getAttribute("translate") === "no"; };
-    const mixed = (node) => node.children.length && node.textContent.startsWith("⟦") && node.textContent.endsWith("⟧");  // brackets around a node
-    const root = document.getElementById("civitai_manager");
-    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-    while (walker.nextNode()) {
-        const [text, parent] = [walker.currentNode.data.trim(), walker.currentNode.parentElement];
-        if (!text || parent.closest(TECHNICAL) || data(parent) || mixed(parent) || !seen(parent) || !left(text).length) { continue; }
-        found.add(text.slice(0, 160) + name(parent));
-    }
-    for (const node of root.querySelectorAll("[title], [aria-label], [placeholder], [alt]")) {
-        if (data(node) || node.localName === "time" || !seen(node)) { continue; }
-        for (const which of ["title", "aria-label", "placeholder", "alt"]) {
-            const text = (node.getAttribute(which) || "").trim();
-            if (text && left(text).length) { found.add(which + "=" + text.slice(0, 160) + name(node)); }
-        }
-    }
-    return [...found];
-}"""
-
-
-@pytest.fixture(scope="module")
-def furnished(make_app: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    folder = tmp_path_factory.mktemp("languages")
-    screens.settings_for(folder)
-    with make_app(folder) as running:
-        screens.furnish(running)
-        yield running
-
-
-def translated(browser: Any, app: Any, words: dict[str, str], locale: str = "en", **options: Any) -> Any:
-    page = browser.page(**options)
-    page.route("**/civitai-manager/words?*", lambda route: route.fulfill(json={"language": "xx_XX", "locale": locale, "words": words}))
-    page.goto(app.url)
-    open_tab(page)
-    page.wait_for_selector("#civitai_manager.cm-ready .cm-connection:not(.cm-lost)")
-    page.wait_for_function("() => window.civitaiManager.words.active")
-    return page
-
-
-@pytest.mark.parametrize("name", screens.each())
-def test_every_text_of_every_screen_is_translated(furnished: Any, browser: Any, name: str) -> None:
-    page = translated(browser, furnished, PSEUDO)
-    screens.SCREENS[name](page)
-    page.wait_for_timeout(400)
-    left = page.evaluate(UNTRANSLATED, sorted(NAMES))
-    assert not left, f"in the screen {name!r} these are not translated (docs/languages.md says why that may be):\n" + "\n".join(left)
+from tests.pages.steps import translated
 
 
 def test_english_costs_nothing(furnished: Any, browser: Any) -> None:
@@ -99,7 +31,7 @@ def test_texts_that_are_put_together_are_found_again(furnished: Any, browser: An
         "There is no VAE in the library.": "Kein VAE ist da.", "{count} failed. {reasons}": "{count} fehlgeschlagen. {reasons}",
         "it is being written": "wird geschrieben",
     }  # fmt: skip
-    page = translated(browser, furnished, words, locale="de-DE")
+    page = translated(browser, furnished.url, words, locale="de-DE")
     of = "text => window.civitaiManager.words.of(text)"
     assert page.evaluate(of, "1,284 models") == "1.284 Modelle"
     assert page.evaluate(of, "Move 3 files (4.1 GB)") == "3 Dateien (4,1 GB) verschieben"
