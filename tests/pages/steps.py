@@ -126,11 +126,7 @@ def translated(browser: Any, url: str, words: dict[str, str], locale: str = "en"
             ? Promise.resolve(new Response(answer, {{headers: {{"Content-Type": "application/json"}}}})) : real(address, ...rest);
     }})()""")
     page.goto(url)
-    ready(page)
-    page.wait_for_function("() => window.civitaiManager.words.active")
-    return page
-
-
-def ready(page: Any) -> None:
     open_tab(page)
     page.wait_for_selector("#civitai_manager.cm-ready .cm-connection:not(.cm-lost)")
+    page.wait_for_function("() => window.civitaiManager.words.active")
+    return page

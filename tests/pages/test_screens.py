@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,21 +92,9 @@ def findings(page: Any) -> list[str]:
     ]
 
 
-@pytest.fixture(scope="module")
-def tab(furnished: Any, browser: Any) -> Iterator[Any]:
-    with browser.kept() as context:
-        yield steps.translated(browser, furnished.url, PSEUDO, context=context)
-
-
 @pytest.fixture
-def page(furnished: Any, tab: Any) -> Any:
-    """The tab, loaded anew, with nothing of the screen before."""
-    tab.unroute_all()
-    tab.set_viewport_size({"width": 1280, "height": 900})
-    tab.evaluate("() => { localStorage.clear(); window.addEventListener('pagehide', () => sessionStorage.clear()); }")
-    tab.goto(f"{furnished.url}/?__theme=light")
-    steps.ready(tab)
-    return tab
+def page(furnished: Any, browser: Any) -> Any:
+    return steps.translated(browser, f"{furnished.url}/?__theme=light", PSEUDO)
 
 
 @pytest.mark.parametrize("name", screens.each())
