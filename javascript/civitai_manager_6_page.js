@@ -160,7 +160,7 @@
             cm.show(VIEWS.some(([name]) => name === cm.recall("view", "library")) ? cm.recall("view", "library") : "library");
             if (window.ResizeObserver) { new ResizeObserver(() => fit()).observe(root); }
             cm.poll();
-            restoreWhenReady(40);
+            requestAnimationFrame(() => restoreWhenReady(40));  // when gradio has filled its fields, or it would empty ours again
         }
         for (const toasts of document.querySelectorAll(".toast-wrap")) { cm.words.watch(toasts); }  // gradio says there what our handlers refuse
         if (veil.parentNode !== root) { root.append(veil); }

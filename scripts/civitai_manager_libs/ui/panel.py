@@ -80,6 +80,8 @@ class Panel:
     def show(self, wanted: str, chosen: str) -> Any:
         """The model chosen in the grid. The same model again (something changed) keeps the version, the file, and what was typed."""
         request, before = Request.read(wanted), Chosen.read(chosen)
+        if not request.model_id:  # gradio empties its fields when it draws them: nobody asked for anything
+            return compat.keep(13)
         self.latest.see(request)
         view = self._view(request.model_id)
         if self.latest.is_late(request):
