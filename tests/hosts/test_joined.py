@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+import requests
 
 from demo import community, files
 from tests.hostapp.harness import Browser, Webui, open_tab, until
@@ -236,6 +237,30 @@ def test_what_the_prompt_lacks_is_fetched_and_named_as_the_file(app: Webui, brow
     box.get_by_role("button", name="Make names match the files").click()
     page.wait_for_function("wanted => document.querySelector('#txt2img_prompt textarea').value === wanted", arg=f"a wood, <lora:{stem}:0.5>")
     assert value(page, "txt2img_steps") == "31"
+
+
+def test_another_version_of_it_is_here(app: Webui, browser: Browser) -> None:
+    """It is told so, and the one that the prompt means is fetched beside it."""
+    stem, file, version = community.lora(1, 1)
+    model = next(model for model in community_models(app) if version in [one["id"] for one in model["modelVersions"]])
+    older = model["modelVersions"][1]["id"]
+    app.post("/civitai-manager/browse/collect", json={"ids": [model["id"]], "versions": [older], "confirmed": True})
+    steps.download(app, model["id"], "done", 60)
+    page = opened(browser, app.url)
+    text = f"a wood, <lora:elsewhere:0.5>\nSteps: 31, Sampler: Euler a, Seed: 5, Size: 512x512, Lora hashes: \"elsewhere: {autov3(file)}\""
+    assert send(page, "txt2img", infotext=text) is None
+    page.click("#cm_resources_txt2img")
+    box = page.locator(".cm-resources-box")
+    box.locator("li[data-state=other_version]", has_text="Another version is here").wait_for(timeout=30_000)
+    box.get_by_role("button", name="Fetch what is missing (1)").click()
+    box.locator("li[data-state=here]").wait_for(timeout=60_000)
+    page.wait_for_function("wanted => document.querySelector('#txt2img_prompt textarea').value === wanted", arg=f"a wood, <lora:{stem}:0.5>")
+    assert len(list(app.models.rglob("mossyLemonsLook_*.safetensors"))) == 2, "the other version stays"
+
+
+def community_models(app: Webui) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = requests.get(f"{app.demo.url}/api/v1/models?limit=100", timeout=20).json()["items"]
+    return found
 
 
 def autov3(file: dict[str, Any]) -> str:

@@ -133,7 +133,7 @@ def test_everything_is_reached_by_keys(page: Any, browser: Any) -> None:
     for _ in range(2):
         page.keyboard.press("Shift+ArrowRight")
     page.wait_for_selector(".cm-select-count:text-is('3 selected')")
-    assert chosen(page) == set(order[:3])
+    until(lambda: chosen(page) == set(order[:3]), 10, "the range on the cards")
     page.keyboard.press("Control+a")
     page.wait_for_selector(f".cm-select-count:has-text('{len(IDS)} selected')")
     page.keyboard.press("Escape")
@@ -152,7 +152,7 @@ def test_a_range_and_single_ones_by_mouse(page: Any, browser: Any) -> None:
     page.wait_for_selector(".cm-select-count:text-is('3 selected')")
     steps.card(page, order[1]).click(modifiers=["Control"])
     page.wait_for_selector(".cm-select-count:text-is('2 selected')")
-    assert chosen(page) == {order[0], order[2]}
+    until(lambda: chosen(page) == {order[0], order[2]}, 10, "the two cards")
     assert not page.evaluate("document.getElementById('civitai_manager').classList.contains('cm-panel-open')"), "nothing was opened"
     assert browser.errors == []
 

@@ -294,6 +294,25 @@ def test_from_generation_data_of_a_picture_of_civitais(app: Any, browser: Any, r
     assert browser.errors == []
 
 
+@pytest.mark.once
+def test_where_another_version_is_here_the_right_one_is_fetched(app: Any, browser: Any, recipes: Recipes, demo: Any) -> None:
+    model = next(one for one in requests.get(f"{demo.url}/api/v1/models?limit=100", timeout=20).json()["items"] if one["name"] == "Mossy Lemons Look")
+    newest, older = model["modelVersions"][:2]
+    app.post("/civitai-manager/browse/collect", json={"ids": [model["id"]], "versions": [older["id"]], "confirmed": True})
+    steps.download(app, model["id"], "done", 60)
+    lora = {"kind": "lora", "name": "elsewhere", "weight": 0.8, "hash": newest["files"][0]["hashes"]["AutoV2"].lower()}
+    number = recipes.post(name="Lemons", prompt="lemons, <lora:elsewhere:0.8>", models=[lora])["id"]
+    page = view(browser, app)
+    open_one(page, number)
+    page.click(".cm-recipe-missing >> text=Look for what is missing")
+    page.wait_for_selector(".cm-recipe-models:has-text('Another version is here')", timeout=30_000)
+    page.click(".cm-recipe-missing >> text=Download what is missing")
+    until(lambda: recipes.get(f"/{number}")["models"][0]["here"], 60, "the version that the recipe means")
+    page.wait_for_selector(".cm-recipe-models li:has-text('Here')", timeout=20_000)
+    page.wait_for_selector(".cm-recipe-missing", state="hidden")
+    assert browser.errors == []
+
+
 def test_a_recipe_goes_into_txt2img(app: Any, browser: Any, recipes: Recipes) -> None:
     number = recipes.post(infotext=shapes.INFOTEXT, name="Sent")["id"]
     page = view(browser, app)
