@@ -97,7 +97,8 @@
     const modelsTold = cm.node("p", {class: "cm-quiet", role: "status"});
     const models = cm.node("div", {class: "cm-recipe-missing"}, cm.node("div", {class: "cm-row"}, find, fetchThem, trust), modelsTold);
     const bare = (one) => ({kind: one.kind, name: one.name, weight: one.weight, hash: one.hash, version_id: one.version_id, model_id: one.model_id});
-    const same = (one, other) => one.kind === other.kind && one.name === other.name && one.hash === other.hash && (one.version_id || 0) === (other.version_id || 0);
+    // ``other``: what was found of it, which knows its version also where the recipe does not.
+    const same = (one, other) => one.kind === other.kind && one.name === other.name && one.hash === other.hash && (!one.version_id || one.version_id === other.version_id);
     const missing = () => view.models.filter((one) => !one.here);
     const obtainable = () => resolved.filter((one) => ["civitai", "other_version"].includes(one.state) && view.models.some((own) => !own.here && same(own, one)));
     function state(one) {

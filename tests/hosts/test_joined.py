@@ -18,6 +18,7 @@ from tests.pages import steps
 from tests.pages.test_sending import PROMPT, TEXT, opened, send, value
 from tests.scan.libraries import made_up, write
 
+OF_THREE = 4_100_002  # Mossy Lemons Look: three versions
 MAJOR = int(gr.__version__.split(".")[0])
 pytestmark = pytest.mark.skipif(MAJOR > 4, reason="no WebUI has this gradio")
 
@@ -242,10 +243,10 @@ def test_what_the_prompt_lacks_is_fetched_and_named_as_the_file(app: Webui, brow
 def test_another_version_of_it_is_here(app: Webui, browser: Browser) -> None:
     """It is told so, and the one that the prompt means is fetched beside it."""
     stem, file, version = community.lora(1, 1)
-    model = next(model for model in community_models(app) if version in [one["id"] for one in model["modelVersions"]])
-    older = model["modelVersions"][1]["id"]
-    app.post("/civitai-manager/browse/collect", json={"ids": [model["id"]], "versions": [older], "confirmed": True})
-    steps.download(app, model["id"], "done", 60)
+    newest, older, *_ = requests.get(f"{app.demo.url}/api/v1/models/{OF_THREE}", timeout=20).json()["modelVersions"]
+    assert newest["id"] == version
+    app.post("/civitai-manager/browse/collect", json={"ids": [OF_THREE], "versions": [older["id"]], "confirmed": True})
+    steps.download(app, OF_THREE, "done", 60)
     page = opened(browser, app.url)
     text = f"a wood, <lora:elsewhere:0.5>\nSteps: 31, Sampler: Euler a, Seed: 5, Size: 512x512, Lora hashes: \"elsewhere: {autov3(file)}\""
     assert send(page, "txt2img", infotext=text) is None
@@ -256,11 +257,6 @@ def test_another_version_of_it_is_here(app: Webui, browser: Browser) -> None:
     box.locator("li[data-state=here]").wait_for(timeout=60_000)
     page.wait_for_function("wanted => document.querySelector('#txt2img_prompt textarea').value === wanted", arg=f"a wood, <lora:{stem}:0.5>")
     assert len(list(app.models.rglob("mossyLemonsLook_*.safetensors"))) == 2, "the other version stays"
-
-
-def community_models(app: Webui) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = requests.get(f"{app.demo.url}/api/v1/models?limit=100", timeout=20).json()["items"]
-    return found
 
 
 def autov3(file: dict[str, Any]) -> str:

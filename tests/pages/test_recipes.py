@@ -296,7 +296,7 @@ def test_from_generation_data_of_a_picture_of_civitais(app: Any, browser: Any, r
 
 @pytest.mark.once
 def test_where_another_version_is_here_the_right_one_is_fetched(app: Any, browser: Any, recipes: Recipes, demo: Any) -> None:
-    model = next(one for one in requests.get(f"{demo.url}/api/v1/models?limit=100", timeout=20).json()["items"] if one["name"] == "Mossy Lemons Look")
+    model = requests.get(f"{demo.url}/api/v1/models/4100002", timeout=20).json()  # Mossy Lemons Look: three versions
     newest, older = model["modelVersions"][:2]
     app.post("/civitai-manager/browse/collect", json={"ids": [model["id"]], "versions": [older["id"]], "confirmed": True})
     steps.download(app, model["id"], "done", 60)
