@@ -17,7 +17,11 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--era", choices=("2026-08", "2025-07"), default="2026-08", help="the form of the answers")
     options = parser.parse_args()
-    with DemoServer(options.models, options.seed, options.latency, options.port, options.storage_port, era=options.era) as demo:
+    try:
+        server = DemoServer(options.models, options.seed, options.latency, options.port, options.storage_port, era=options.era).start()
+    except OSError as exc:
+        parser.error(f"The ports {options.port} and {options.storage_port} cannot be used: {exc.strerror}. Choose others, or 0 for any free one.")
+    with server as demo:
         print(f"API      {demo.url}\nstorage  {demo.storage_url}\nkey      {KEY}\nStop with Ctrl+C.", flush=True)
         try:
             while True:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from civitai_manager_libs.catalog.models import Wanted
 from civitai_manager_libs.disk import hashing
 from civitai_manager_libs.errors import NotFound, UsageError
 from civitai_manager_libs.hosts.standalone import StandaloneHost
@@ -472,6 +473,19 @@ def test_verify(running: Any, tmp_path: Path, known: Any) -> None:
     assert done(running, running.verify([model["id"]])) == {"files": 1, "verified": 1, "problems": []}
     with pytest.raises(NotFound):
         running.verify(query="nothing of this name")
+
+
+def test_what_is_broken_is_not_verified_by_its_own_hash(running: Any, tmp_path: Path) -> None:
+    """Of a file that only this disk has, the hash that was read first is that of the broken file."""
+    short = write(tmp_path / LORA / "short.safetensors", made_up(1)[:-20])
+    page = write(tmp_path / LORA / "page.safetensors", b"<!DOCTYPE html><html>log in</html>" * 9)
+    scan(running)
+    before = {Path(one.path).name: one.health for one in records(running).values()}
+    assert before == {short.name: "truncated", page.name: "wrong"}
+    result = done(running, running.verify())
+    assert result["verified"] == 0 and len(result["problems"]) == 2 and all(one["reason"] for one in result["problems"])
+    assert {Path(one.path).name: one.health for one in records(running).values()} == before
+    assert running.cards(Wanted(query="is:broken"))["total"] == 2
 
 
 def test_a_file_that_cannot_be_read_does_not_stop_the_others(running: Any, tmp_path: Path) -> None:

@@ -12,10 +12,16 @@ from ..catalog.models import Wanted
 from ..civitai import payloads
 from ..civitai.payloads import File
 from ..disk import hashing
+from ..disk.heads import look
 from ..errors import BadAnswer, DiskError, NotFound
 from ..jobs.context import Context
 from ..jobs.store import Item
 from .services import Services
+
+BROKEN = {
+    "truncated": "The file looks truncated: its header promises more than there is.",
+    "wrong": "It is not what its name says: its beginning is that of another kind of file.",
+}
 
 
 def start(services: Services, ids: Iterable[int] = (), query: str = "", ticket: str = "") -> str:
@@ -72,19 +78,22 @@ def _verify(services: Services, context: Context, item: Item, progress: Any) -> 
     digest, tensors = hashing.digests(path, context, progress, tensors=path.suffix.lower() in (".safetensors", ".sft"))
     if not record.unchanged:
         return {"outcome": "changed", "reason": "It is being written."}
-    reason = _fault(services, record, digest, tensors)
-    columns: dict[str, Any] = {"health": "wrong" if reason else "verified", "verified": time.time()}
+    published = _published(services, record)
+    reason = _fault(record, digest, tensors, published)
+    health = "wrong" if reason else "verified"
+    if not reason and not any(file.sha256 == digest for file in published) and (found := look(path).health) in BROKEN:
+        health, reason = found, BROKEN[found]  # the hash is the one that was read first: that of a broken file
+    columns: dict[str, Any] = {"health": health, "verified": time.time()}
     if not record.verified or not record.sha256:
         columns["sha256"] = digest  # what was recorded was a claim, of a sidecar or of the host
     services.files.change([(record.id, columns)])
     return {"outcome": "wrong", "reason": reason} if reason else {"outcome": "verified", "reason": ""}
 
 
-def _fault(services: Services, record: LocalFile, digest: str, tensors: str) -> str:
+def _fault(record: LocalFile, digest: str, tensors: str, published: list[File]) -> str:
     """What is wrong with a file of this hash, as a sentence; '' when nothing is."""
     if record.sha256 and record.verified and digest != record.sha256:
         return "Its bytes have changed since it was first read, though its size and time have not: the disk may be failing. Download it again."
-    published = _published(services, record)
     if not published or any(file.sha256 == digest for file in published):
         claimed = record.sha256 and digest != record.sha256
         return "It is not what its sidecar or the WebUI's cache says: scan again." if claimed and not published else ""
