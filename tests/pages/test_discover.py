@@ -260,6 +260,7 @@ def test_everything_by_keys_and_registering_from_the_panel(page: Any, browser: A
     page.focus(SCROLL)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
+    steps.settled(page)
     chosen = page.evaluate("() => Number(document.querySelector('.cm-civitai .cm-active').dataset.id)")
     assert page.get_attribute(SCROLL, "aria-activedescendant") == page.evaluate("() => document.querySelector('.cm-civitai .cm-active').id")
     page.keyboard.press("Space")

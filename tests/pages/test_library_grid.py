@@ -38,6 +38,7 @@ def page(library: Any, browser: Any) -> Any:
     opened = browser.open(library.url)
     opened.wait_for_selector(COUNT.format(f"{len(IDS)} models"))
     opened.wait_for_selector(".cm-card:not(.cm-waiting)")
+    opened.wait_for_selector('[data-filter="type"] option[value="Checkpoint"]', state="attached")  # the menus have their words
     return opened
 
 
