@@ -176,6 +176,8 @@
     // Places that the server's HTML leaves for us. Our node is put back when gradio draws its HTML anew.
     const mounts = new Map();
     cm.mount = function (name, node) { mounts.set(name, node); cm.mountAll(); };
+    // Whether a place is there that waits for its node.
+    cm.unmounted = () => [...(cm.root() || document.createElement("div")).querySelectorAll("[data-cm-mount]:empty")].some((place) => mounts.has(place.dataset.cmMount));
     cm.mountAll = function () {
         const root = cm.root();
         if (!root) { return; }

@@ -113,5 +113,6 @@
     cm.on("resized", list.draw);
     cm.on("language", list.draw);
     cm.on("marks", (setting) => { if (setting && cm.search.query() !== data.key) { list.reset(); } else { list.draw(); } });
-    cm.on("mounted", (name) => { if (name === "grid") { if (data.total === null) { cm.search.facets(); } list.wake(); } });
+    let asked = false;  // what the menus offer
+    cm.on("mounted", (name) => { if (name === "grid") { if (!asked) { asked = true; cm.search.facets(); } list.wake(); } });
 })();

@@ -187,7 +187,10 @@
     // -- the selection
     const chosen = cm.node("span", {class: "cm-select-count", role: "status"});
     const collection = cm.node("input", {class: "cm-input", "aria-label": "Collection for the selected", placeholder: "Collection", list: "cm_recipe_collections", autocomplete: "off"});
-    cm.onEnter(collection, async () => { if (await many({set: {collection: collection.value}})) { collection.value = ""; } });
+    cm.onEnter(collection, async () => {
+        const sent = collection.value;
+        if (await many({set: {collection: sent}}) && collection.value === sent) { collection.value = ""; }
+    });
     const act = (text, action) => cm.node("button", {type: "button", class: "cm-action", onclick: action}, text);
     const star = act("Favourite", () => many({set: {favourite: true}}));
     const bin = act("Delete", async () => { const ids = [...selected]; if (await post("recipes/delete", {ids: ids})) { selected.clear(); cm.emit("recipe-delete", ids); } });

@@ -179,7 +179,7 @@
     const observer = new MutationObserver((records) => {
         if (records.every((record) => record.target.closest && record.target.closest(OURS))) { return; }
         const root = cm.root();
-        if (root && (root !== known || root.querySelector("[data-cm-mount]:empty"))) { wake(); return; }  // not a frame later than gradio's own nodes
+        if (root && (root !== known || cm.unmounted())) { wake(); return; }  // not a frame later than gradio's own nodes
         if (planned) { return; }
         planned = true;
         requestAnimationFrame(() => { planned = false; wake(); });

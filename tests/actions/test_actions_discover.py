@@ -363,6 +363,10 @@ def test_a_look_that_does_not_go_through_all_says_so(application: Application, m
     application.services.follows.looked(one, [], [], "2010-01-01T00:00:00.000Z")
     more = done(application, application.discover.look())
     assert more["cut"] == [] and more["new"] > told["new"]
+    application.discover.unfollow(one)
+    application.discover.follow(Search(text="a"))
+    monkeypatch.setattr(following, "MOST_UNORDERED", 1)
+    assert done(application, application.discover.look())["cut"] == [], "of answers by likeness nobody can tell"
 
 
 def test_what_is_kept_is_bounded(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from civitai_manager_libs.actions.recipes.making import Making
 from civitai_manager_libs.application import Application
 from civitai_manager_libs.catalog.files import LocalFile
 from civitai_manager_libs.generation import infotext, renaming
@@ -65,6 +66,14 @@ def test_the_name_that_a_trainer_gave_is_a_name(running: Application) -> None:
     put(running, "/m/lantern_style.safetensors", sha256="cd" * 32, alias="other", kind="lora")
     (found,) = resolved(running, {"kind": "lora", "name": "lantern_style"}, ask=False)
     assert found["file"]["stem"] == "lantern_style", "a file of that name comes first"
+    for number, name in enumerate(("one", "two")):
+        put(running, f"/m/{name}.safetensors", sha256=f"{number}f" * 32, alias="last", kind="lora")
+    put(running, "/m/three.pt", sha256="9f" * 32, alias="none", kind="lora")
+    for name in ("last", "none"):
+        (found,) = resolved(running, {"kind": "lora", "name": name}, ask=False)
+        assert found["state"] == "unknown", "the WebUI loads nothing by a name that two networks have"
+    recipe = running.recipes.make(Making(name="told", infotext=f"<lora:Lantern_Style:1> <lora:last:1>{REST}"))["id"]
+    assert [one["here"] for one in running.recipes.view(recipe)["models"]] == [True, False]
 
 
 def test_states_of_a_version(running: Application, demo: DemoServer) -> None:

@@ -17,11 +17,11 @@ from demo.specials import SPECIAL
 from tests.hostapp.harness import until
 from tests.pages import steps
 
-NAMES = ("many_versions", "gguf_variants", "vae_beside", "unrated", "adult", "early_access", "big_file")
+NAMES = ("many_versions", "gguf_variants", "vae_beside", "unrated", "adult", "early_access", "medium_file")
 IDS = {name: SPECIAL[name].model_id for name in NAMES}
 MODEL = IDS["many_versions"]
 FILED = IDS["gguf_variants"]
-RUNNING = IDS["big_file"]
+RUNNING = IDS["medium_file"]
 PICTURED = IDS["pictured"] = build.GENERATED_MODEL  # with generation data, and pictures of the community
 
 

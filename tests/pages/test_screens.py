@@ -47,7 +47,7 @@ NAMES = {
     "Civitai", "PG", "PG-13", "XXX", "Browser", "Neo", "Lora", "Manager", "StabilityMatrix", "CivBrowser", "GB", "MB", "KB", "TB", "ms", "LORA",
     "SDXL", "SHA-256", "LoRA", "pruned", "full", "fp16", "fp32",
     "AutoV2", "AutoV3", "AIR", "gradio", "Python", "httpx", "uvicorn", "starlette", "fastapi", "Esc", "SafeTensor", "PickleTensor", "start.sh",
-    "demo", "URL", "mountainOfData", "safetensors", "gentleFlux", "gguf",
+    "demo", "URL", "hillOfData", "safetensors", "gentleFlux", "gguf",
 }  # fmt: skip
 UNTRANSLATED = """(names) => {
     const found = new Set();

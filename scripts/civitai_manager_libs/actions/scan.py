@@ -146,7 +146,8 @@ class _Scan:
                     self._complete(record, head)
                 elif (old := _recognised(lost, head, path)) is not None:
                     self._ledger.moved(old.id)
-                    self._ledger.change(old.id, path=found.path, state="here", device=head.device, inode=head.inode, **_kind(found, head))
+                    place = {"path": found.path, "device": head.device, "inode": head.inode, **_kind(found, head)}
+                    self._ledger.change(old.id, state="here", alias=head.alias, **place)
                 elif record is None:
                     self._ledger.add(LocalFile(
                         found.path, head.size, head.mtime_ns, self._claimed(path, found.kind or head.kind, head, alone), kind=found.kind or head.kind,

@@ -19,7 +19,7 @@ from ..jobs.store import Item
 from .services import Services
 
 BROKEN = {
-    "truncated": "The file looks truncated: its header promises more than there is.",
+    "truncated": "It is cut off, or something was added to it: its size is not the one that its header tells.",
     "wrong": "It is not what its name says: its beginning is that of another kind of file.",
 }
 

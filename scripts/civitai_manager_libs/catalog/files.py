@@ -51,6 +51,18 @@ class LocalFile(msgspec.Struct):
         return found.st_size == self.size and found.st_mtime_ns == self.mtime_ns
 
 
+def trainers_names(rows: Iterable[sqlite3.Row]) -> dict[str, list[int]]:
+    """Ids of networks by the name (case folded) that their trainer gave them, as the WebUI takes it: not a name that another network has, too.
+
+    ``rows``: id, alias, sha256, kind (AUTOMATIC1111 1.10.1, ``networks.py``: ``forbidden_network_aliases``).
+    """
+    found: dict[str, dict[int, str]] = {}
+    for row in rows:
+        if row["alias"] and row["kind"] in ("lora", "lycoris"):
+            found.setdefault(row["alias"].casefold(), {})[row["id"]] = row["sha256"] or str(row["id"])
+    return {name: list(files) for name, files in found.items() if len(set(files.values())) == 1 and name not in ("none", "addams")}
+
+
 COLUMNS = ", ".join(LocalFile.__struct_fields__)
 FACTS = ("kind", "size", "mtime_ns", "device", "inode", "head", "sha256", "autov3", "alias", "model_id", "version_id", "file_id", "state", "health",
        "verified", "asked", "asked_times", "path")  # fmt: skip

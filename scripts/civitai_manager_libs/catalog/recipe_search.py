@@ -16,6 +16,7 @@ import msgspec
 from . import query as queries
 from . import texts
 from .database import Database, value
+from .files import trainers_names
 from .query import Term
 from .recipes import mention_of
 from .settle import chunked
@@ -79,7 +80,9 @@ class Here:
         self.versions: set[int] = set()
         self.hashes: set[str] = set()
         self.names: set[str] = set()
-        for row in db.execute("SELECT path, sha256, autov3, version_id FROM local_files WHERE state = 'here'"):
+        rows = db.execute("SELECT id, path, kind, alias, sha256, autov3, version_id FROM local_files WHERE state = 'here'").fetchall()
+        self.names.update(trainers_names(rows))
+        for row in rows:
             if row["version_id"]:
                 self.versions.add(row["version_id"])
             self.hashes.update(digest[:10] for digest in (row["sha256"], row["autov3"]) if digest)

@@ -11,7 +11,7 @@ from pathlib import PurePath
 import msgspec
 
 from .database import Database
-from .files import COLUMNS, LocalFile
+from .files import COLUMNS, LocalFile, trainers_names
 from .settle import chunked
 
 
@@ -57,15 +57,14 @@ class Resources:
             return {}
         found: dict[str, list[int]] = {}
         with self._db.reading() as db:
-            called: list[tuple[str, int]] = []
-            for number, path, alias in db.execute("SELECT id, path, alias FROM local_files WHERE state = 'here'"):
-                stem = PurePath(path).stem.casefold()
+            rows = db.execute("SELECT id, path, alias, sha256, kind FROM local_files WHERE state = 'here'").fetchall()
+            for row in rows:
+                stem = PurePath(row["path"]).stem.casefold()
                 if stem in wanted:
-                    found.setdefault(stem, []).append(number)
-                elif alias and alias.casefold() in wanted:
-                    called.append((alias.casefold(), number))
-            for name, number in called:
-                found.setdefault(name, []).append(number)
+                    found.setdefault(stem, []).append(row["id"])
+            for name, numbers in trainers_names(rows).items():
+                if name in wanted:
+                    found.setdefault(name, []).extend(number for number in numbers if number not in found[name])
             return {stem: [file for number in numbers for file in _files(db, "id = ?", number)] for stem, numbers in found.items()}
 
     def title_of(self, model_id: int) -> str:

@@ -339,7 +339,6 @@ CREATE TABLE told_hashes (
     checked REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX local_files_by_tensors ON local_files (autov3) WHERE autov3 <> '';
-ALTER TABLE local_files ADD COLUMN alias TEXT NOT NULL DEFAULT '';   -- the name that its trainer gave a network, by which the WebUI knows it too
 
 -- recipes
 CREATE TABLE recipes (
@@ -429,5 +428,10 @@ END;
 
 """
 
-MIGRATIONS = (SCHEMA_1, SCHEMA_2, SCHEMA_3)
+SCHEMA_4 = """
+ALTER TABLE local_files ADD COLUMN alias TEXT NOT NULL DEFAULT '';   -- the name that its trainer gave a network, by which the WebUI knows it too
+UPDATE local_files SET head = '' WHERE kind IN ('lora', 'lycoris');  -- the next scan looks at them once more
+"""
+
+MIGRATIONS = (SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4)
 """The n-th brings ``user_version`` n-1 to n."""

@@ -24,6 +24,7 @@ from ..services import Services
 log = logging.getLogger(__name__)
 
 MOST_PAGES = 20  # of one search that a look goes through, some 600 models; what is further back is told as not looked at
+MOST_UNORDERED = 5  # of a search by words, whose answers come by likeness: what is new may be anywhere
 OVERLAP = datetime.timedelta(days=2)  # what was scheduled for an earlier day may become visible later
 
 Json = dict[str, Any]
@@ -120,7 +121,7 @@ def run(services: Services, context: Context) -> Json:
     if failed and not good:
         raise SomeFailed.from_dict(failed[0])
     found = [{name: one[name] for name in ("id", "name", "new")} for one in good if one["new"]]
-    cut = [one["name"] for one in good if one["cut"]]
+    cut = [one["name"] for one in good if one.get("cut")]
     return {"looked": len(good), "found": found, "new": sum(one["new"] for one in found), "cut": cut, "failed": failed}
 
 
@@ -135,8 +136,8 @@ def _look(services: Services, context: Context, follow: Follow) -> Json:
     client, known, cursor = services.client.using(context), set(follow.known), ""
     found: list[int] = []
     seen: list[int] = []
-    whole = False
-    for _ in range(MOST_PAGES):
+    in_order, whole = not search.text, False
+    for _ in range(MOST_PAGES if in_order else MOST_UNORDERED):
         context.check()
         answer = client.search(search, cursor)
         for one in answer.items:
@@ -144,13 +145,12 @@ def _look(services: Services, context: Context, follow: Follow) -> Json:
                 found.append(one.value.id)
         seen += [one.value.id for one in answer.items if _published(one.value) > begun - 2 * OVERLAP]
         cursor = answer.following
-        in_order = not search.text
         whole = not cursor or bool(in_order and answer.items and _published(answer.items[-1].value) <= since)
         if whole:
             break
     found = list(dict.fromkeys(found))
     services.follows.looked(follow.id, found, seen, time_text(max(since, begun - OVERLAP)))
-    return {"id": follow.id, "name": follow.name, "new": len(found), "cut": not whole}
+    return {"id": follow.id, "name": follow.name, "new": len(found), "cut": in_order and not whole}
 
 
 def _published(model: Model) -> datetime.datetime:
