@@ -57,7 +57,9 @@
     async function show(card) {
         const page = pageOf(card);
         const place = page && placeOf(page);
-        if (!place || !cm.switched("host_cards")) { return; }
+        if (!place) { return; }
+        if (!document.querySelector("[data-cm-switches]")) { timer = setTimeout(() => { if (current === card) { show(card); } }, 2 * PAUSE); return; }  // the page has just been opened
+        if (!cm.switched("host_cards")) { return; }
         const known = await ask(page, place);
         const found = known && known.get(key(card).join("\n"));
         if (current !== card) { return; }

@@ -15,6 +15,7 @@ from demo import community, files
 from tests.hostapp.harness import Browser, Webui, open_tab, until
 from tests.hostapp.hostile import Hostile
 from tests.pages import steps
+from tests.pages.axe import findings
 from tests.pages.test_sending import PROMPT, TEXT, opened, send, value
 from tests.scan.libraries import made_up, write
 
@@ -109,6 +110,7 @@ def test_a_card_of_the_webui_tells_what_the_library_knows(app: Webui, browser: B
     overlay.get_by_text("best in shade").wait_for()
     overlay.get_by_role("button", name="Add trigger words").click()
     overlay.get_by_text("Added to the prompt.").wait_for()
+    assert findings(page, ".cm-host-card") == []
     assert value(page, "txt2img_prompt") == "mossy, green"
     page.hover("#txt2img_lora_cards .card[data-name=fern]")
     overlay.get_by_text("best in shade").wait_for(state="hidden")
@@ -205,6 +207,10 @@ def test_beside_the_prompt_stands_what_it_names(app: Webui, browser: Browser) ->
     box.locator("li[data-state=here]", has_text="Here, by its name only").wait_for()
     assert "0.5" in box.locator("li", has_text="moss").first.text_content()
     box.locator("li[data-state=unknown]", has_text="nowhere-to-be-found").wait_for(timeout=30_000)
+    for theme in ("light", "dark"):
+        page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
+        page.wait_for_timeout(600)  # colours fade
+        assert findings(page, ".cm-resources-box") == [], theme
     page.keyboard.press("Escape")
     box.wait_for(state="hidden")
     page.click("#cm_resources_txt2img")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import axe_playwright_python
 import pytest
 
 from docs.texts import collected
 from tests.pages import screens, steps
+from tests.pages.axe import findings
 
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-LOOK = "() => axe.run('#civitai_manager', {resultTypes: ['violations']})"
 # What stands outside of the window, and in no box that scrolls by itself: at 200 % and on a phone nobody should have to scroll sideways.
 OUTSIDE = """() => {
     const width = document.documentElement.clientWidth;
@@ -77,19 +74,6 @@ UNTRANSLATED = """(names) => {
     }
     return [...found];
 }"""
-
-
-def findings(page: Any) -> list[str]:
-    """What axe-core calls serious or critical in our part of the page."""
-    if not page.evaluate("() => Boolean(window.axe)"):
-        page.evaluate(AXE)
-    found = page.evaluate(LOOK)["violations"]
-    return [
-        f"{one['impact']}: {one['id']} ({one['help']}): {node['target']} {node['html'][:120]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
 
 
 @pytest.fixture
