@@ -54,7 +54,7 @@
         panel.lacks = action("", () => panel.list.scrollIntoView({block: "nearest"}), {class: "cm-link cm-made-lacks", hidden: true});
         const source = found ? cm.node("p", {class: "cm-made-source"}, cm.node("span", {class: "cm-badge-plain", "data-source": told.source}, (panel.options.text ? "From the text" : SOURCES[told.source]) || told.source))
             : cm.node("p", {class: "cm-made-none", role: "status"}, "Not available: neither Civitai nor the image's file tells how it was made.");
-        panel.node.replaceChildren(source, panel.lacks, ...sending(panel), ...(found ? [panel.prompt.node, panel.renamed, panel.negative.node, panel.list, parameters(told.parameters || {})] : []));
+        panel.node.replaceChildren(source, panel.lacks, ...sending(panel), ...(found ? [panel.prompt.node, panel.renamed, panel.negative.node, panel.list, parameters(told.parameters || {})].filter(Boolean) : []));
         if (found && panel.infotext) { resolve(panel); }
     }
 
@@ -234,7 +234,7 @@
         body.replaceChildren(cm.node("p", {class: "cm-quiet", role: "status"}, "Reading how it was made…"));
         const mine = address;
         try {
-            const told = await cm.postBytes("images/read", file);
+            const told = await cm.postBytes("images/read" + (image ? "?picture=1" : ""), file);
             if (address !== mine) { return; }
             const made = cm.generation(null, {data: told.data, image: image ? mine : null, name: file.name, title: file.name, text: !image, sent: layer.close});
             body.replaceChildren(made);

@@ -83,6 +83,7 @@ def test_read_a_dropped_file(url: str) -> None:
 
 
 def test_refusals(url: str) -> None:
+    assert "no picture" in post(url + "images/read?picture=1", 400, data=TEXT.encode())["error"]["message"], "a text that is called a picture"
     assert "picture" in post(url + "images/read", 400, data=b"\x00\x01\x02\x03")["error"]["message"]
     post(url + "images/read", 403, data=b"x", headers={})
     post(url + "images/data", 403, headers={}, picture={"url": "https://x"})

@@ -433,7 +433,11 @@ def test_an_image_without_data_says_so_and_links_still_register(pictures: Any, p
     page.evaluate(DROP, [entry, "one.url", "application/octet-stream", "drop"])
     until(lambda: MODEL + 7 in [one["id"] for one in pictures.cards()], 20)
     page.evaluate(DROP, [base64.b64encode(b"no picture at all").decode(), "torn.png", "image/png", "drop"])
-    page.wait_for_selector(".cm-dropped [role=status]")
+    page.wait_for_selector(".cm-dropped .cm-warning:has-text('This file is no picture')")
+    page.keyboard.press("Escape")
+    page.evaluate(DROP, [image_with("only a prompt"), "made.png", "image/png", "drop"])
+    page.wait_for_selector(".cm-dropped .cm-made-text:has-text('only a prompt')")
+    assert "null" not in page.inner_text(".cm-dropped")
     assert browser.errors == [] or all("400" in one for one in browser.errors)
 
 

@@ -62,10 +62,11 @@ def routes(application: Callable[[], Application]) -> list[tuple[str, str, Calla
     """What ``web.routes`` adds to the host: method, path, endpoint."""
 
     async def read(request: Request) -> Response:
-        """POST images/read with the bytes of a picture's or a text file as the body: what it tells."""
+        """POST images/read?picture=1 with the bytes of a picture's file as the body, or without ``picture`` also of a text file: what it tells."""
         content = await body_of(request, LARGEST)
         if isinstance(content, Response):
             return content
-        return await run_in_threadpool(answer, lambda: application().images.read(content))
+        picture = bool(request.query_params.get("picture"))
+        return await run_in_threadpool(answer, lambda: application().images.read(content, picture=picture))
 
     return [("POST", "/images/read", read), *(("POST", path, endpoint(application, *ASKED[path])) for path in ASKED)]

@@ -42,12 +42,15 @@ class Images:
             return {"data": told}
         return {"job": data.start(self.services, wanted, ticket)}
 
-    def read(self, content: bytes) -> dict[str, Any]:
-        """How a picture was made, by the bytes of its file, or what a text file says: ``{"data": ...}``. Raises UsageError for anything else."""
+    def read(self, content: bytes, *, picture: bool = False) -> dict[str, Any]:
+        """How a picture was made, by the bytes of its file, or what a text file says: ``{"data": ...}``. Raises UsageError for anything else.
+
+        ``picture``: it is called one, so a text in it is not its prompt.
+        """
         found = pictures.read(content) if pictures.kind(content) else None
         if found is None and not pictures.kind(content):
             text = _text(content)
-            if text is None:
+            if text is None or picture:
                 raise UsageError(
                     "This file is no picture that can hold generation data, and no text.", next_step="Accepted: PNG, JPEG, WebP, GIF, and text files."
                 )
