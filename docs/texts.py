@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "scripts" / "civitai_manager_libs"
 FOLDER = ROOT / "localizations"
 # For a terminal, a log, or a bug report: in English for everyone. The rest of these folders is SQL and what other programs call things.
-ENGLISH_ONLY = ("cli", "hosts/doctor.py", "hosts/event_loop.py", "hosts/launcher.py", "hosts/hash_cache.py", "catalog/schema.py", "reporter.py")
+ENGLISH_ONLY = ("cli", "hosts/doctor.py", "hosts/event_loop.py", "hosts/launcher.py", "hosts/hash_cache.py", "catalog/schema", "reporter.py")
 # Of these only what they raise is shown; the rest is SQL, and what other programs call things.
 RAISED_ONLY = (
     "catalog/", "civitai/payloads.py", "civitai/references.py", "civitai/searching.py", "civitai/transport.py", "disk/claimed.py",

@@ -83,7 +83,7 @@ def track(
         nonlocal broken
         try:
             reporter.update(**progress)
-        except Exception:
+        except Exception:  # a bar that cannot be drawn must not stop the work; the log says so once
             if not broken:
                 log.exception("progress cannot be reported; the work goes on")
             broken = True

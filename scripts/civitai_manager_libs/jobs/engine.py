@@ -250,7 +250,7 @@ class Engine:
         except CivitaiManagerError as exc:
             log.warning("job %s (%s) failed: %s", job_id, context.kind, exc)
             outcome = {"state": "failed", "error": explain(exc)}
-        except BaseException as exc:
+        except BaseException as exc:  # whatever the work raised: the log has it, the tray says it, the lane goes on
             log.exception("job %s (%s) failed", job_id, context.kind)
             outcome = {"state": "failed", "error": explain(exc)}
         context.end()  # the last report may still be held back

@@ -154,7 +154,7 @@ class Bridge:
             updates, told = act(sent)
         except CivitaiManagerError as error:
             updates, told = nothing, {"error": handlers.sentence(error)}
-        except Exception as error:
+        except Exception as error:  # the host's functions: the log has it, the page reads a sentence, no field is changed
             log.exception("civitai-manager: sending failed")
             updates, told = nothing, {"error": handlers.sentence(error)}
         return (*updates, json.dumps({"ticket": sent.ticket, **told}))

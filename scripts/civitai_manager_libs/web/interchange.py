@@ -100,7 +100,7 @@ def routes(application: Callable[[], Application]) -> list[tuple[str, str, Calla
         """GET exports/JOB: the file that an export has written."""
         try:
             path = application().interchange.exported(job_id[:12])
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - failure() logs it and answers with a sentence
             return failure(error)
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         return FileResponse(path, media_type="application/json", filename=path.name, headers=headers)
@@ -109,7 +109,7 @@ def routes(application: Callable[[], Application]) -> list[tuple[str, str, Calla
         """GET import/reports/JOB: the whole report of an import from another tool."""
         try:
             data = application().interchange.report(job_id[:12])
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - failure() logs it and answers with a sentence
             return failure(error)
         name = f"import-{job_id if _JOB.fullmatch(job_id) else 'report'}.json"
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

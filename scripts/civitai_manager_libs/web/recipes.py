@@ -145,7 +145,7 @@ class Recipes:
     def _picture(self, request: Request, recipe_id: int, *, small: bool) -> Response:
         try:
             data, kind, tag = self.application().recipes.picture(recipe_id, small=small)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - failure() logs it and answers with a sentence
             return failure(error)
         etag = f'"{tag}{"s" if small else ""}"'
         age = FOREVER if tag and request.query_params.get("v", "").partition(".")[0] == tag else "private, no-cache"
@@ -158,7 +158,7 @@ class Recipes:
         """GET recipes/ID/file?plain=1: the recipe as one file to be saved; a document without its picture when ``plain``."""
         try:
             shared = self.application().recipes.share(recipe_id, plain=request.query_params.get("plain") == "1")
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - failure() logs it and answers with a sentence
             return failure(error)
         plain = "".join(one if one.isascii() and (one.isalnum() or one in " ._-()") else "_" for one in shared.name)
         headers = {

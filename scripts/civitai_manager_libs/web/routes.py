@@ -128,7 +128,7 @@ class Routes:
         """GET thumbnail/ID?v=HASH: a picture that never changes under its address."""
         try:
             found = self.application().thumbnail(model_id)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - failure() logs it and answers with a sentence
             return failure(error)
         if found is None:
             return failure(NotFound("There is no preview picture.", next_step=""))

@@ -32,7 +32,7 @@ class Cards(Body):
 def last_picture(application: Callable[[], Application]) -> Response:
     try:
         data, kind = application().webui.last_picture()
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - failure() logs it and answers with a sentence
         return failure(error)
     return Response(data, media_type=kind, headers={"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"})
 

@@ -191,7 +191,7 @@ def _outcome(task: Task) -> dict[str, Any] | None:
         task.work(task)
     except Stopped:
         return None
-    except Exception as exc:
+    except Exception as exc:  # told where the answer is waited for; a fault of ours is in the log, too
         told = explain(exc)
         if told["code"] == "unexpected":
             log.error("a question to Civitai failed", exc_info=exc)

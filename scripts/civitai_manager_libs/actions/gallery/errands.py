@@ -117,7 +117,7 @@ class Errands:
             pass
         except CivitaiManagerError as exc:
             error = exc
-        except Exception:
+        except Exception:  # a fault of ours: the log has it, the gallery says it, the next question is asked
             if not self._closing.is_set():  # else the catalog is closed by now
                 log.exception("a question to Civitai failed")
             error = CivitaiManagerError("Something went wrong while Civitai was asked.")
