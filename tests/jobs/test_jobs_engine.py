@@ -145,6 +145,48 @@ def test_an_equal_request_wakes_a_paused_job(house: House) -> None:
     started(engine, job)
 
 
+@pytest.mark.parametrize("stop", ["pause", "cancel"])
+def test_an_equal_request_that_comes_while_a_job_is_stopping_has_it_run_again(house: House, stop: str) -> None:
+    rest, runs, discarded = threading.Event(), [], []
+
+    def work(context: Context) -> str:
+        runs.append(context.job_id)
+        if len(runs) == 1:
+            until(context.stop.is_set)
+            rest.wait(5)  # it is still coming to rest
+            context.check()
+        return "through"
+
+    engine = house.engine(work=Kind("library", work, lambda params: discarded.append(len(runs))))
+    job = started(engine, submit(engine, "work"))
+    getattr(engine, stop)(job)
+    assert engine.keep_going(job) and submit(engine, "work") == job
+    rest.set()
+    assert engine.wait(job, 5, until=("done", "failed")).result == "through"
+    assert runs == [job, job] and discarded == ([1] if stop == "cancel" else [])
+    assert not engine.keep_going(job), "it has ended: it is started anew"
+
+
+def test_the_last_word_counts_when_a_stopping_job_is_asked_for_and_stopped_once_more(house: House) -> None:
+    rest, runs = threading.Event(), []
+
+    def work(context: Context) -> None:
+        runs.append(context.job_id)
+        until(context.stop.is_set)
+        rest.wait(5)
+        context.check()
+
+    engine = house.engine(work=work)
+    job = started(engine, submit(engine, "work"))
+    engine.pause(job)
+    submit(engine, "work")
+    engine.cancel(job)
+    rest.set()
+    assert engine.wait(job, 5).state == "cancelled"
+    time.sleep(0.1)
+    assert engine.view(job).state == "cancelled" and runs == [job]
+
+
 def test_pause_resume_and_cancel(house: House) -> None:
     discarded: list[dict[str, Any]] = []
     engine = house.engine(work=Kind("library", sleep_until_stopped, discarded.append))

@@ -50,9 +50,8 @@ def start(
     for record in claims.others(services, target):
         if not destination.same_file(about, record):
             raise FileExists(f"Another download is about to write {target.name}.", next_step="Choose another file name.", path=str(target))
-        if record.state == "paused":
-            services.jobs.resume(record.id)
-        return record.id
+        if services.jobs.keep_going(record.id):
+            return record.id
     if not target.exists():
         _check_space(services, target, about.file.size or 0, "")
     params = {"version_id": version_id, "file_id": about.file.id or None, "model_id": about.model.id, "target": str(target), "confirmed": confirmed}

@@ -89,9 +89,8 @@ def _download(services: Services, step: Step, confirmed: bool) -> str:
         if (record.params.get("version_id"), record.params.get("file_id")) == (step.version.id, step.file.id or None):
             if not record.params.get("replaces"):
                 raise Busy(f"{step.file.name} is being downloaded already.", next_step="Wait for that download, or cancel it.")
-            if record.state == "paused":
-                services.jobs.resume(record.id)
-            return record.id
+            if services.jobs.keep_going(record.id):
+                return record.id
     replaces = {"id": step.old.id, "path": step.old.path, "size": step.old.size, "sha256": step.old.sha256} if step.old else None
     return download.start(services, step.version.id, step.file.id or None, step.folder, None, confirmed, replaces=replaces)
 

@@ -50,6 +50,7 @@ class Engine:
         self._queue: list[Record] = []
         self._running: dict[str, Context] = {}
         self._threads: dict[str, threading.Thread] = {}
+        self._again: set[str] = set()  # running jobs that are being stopped and were asked for again meanwhile
         self._own_changes: dict[str, int] = {}
         self._unstored: dict[str, dict[str, Any]] = {}  # outcomes that the database did not take yet
         self._heard: dict[str, float] = {}  # when the work of other processes last gave a sign, by our clock
@@ -103,7 +104,7 @@ class Engine:
     def submit(
         self, kind: str, params: dict[str, Any], *, key: str, title: str, items: Iterable[Any] = (), total_bytes: int = 0, ticket: str = ""
     ) -> str:
-        """Start a job and give its id at once. An equal request that is still active is joined (and resumed when it was paused).
+        """Start a job and give its id at once. An equal request that is still active is joined, and goes on when it was paused or is being stopped.
 
         ``ticket`` becomes the id, so that a request that is sent twice starts one job (see ``started``). An ill-formed one is ignored.
         """
@@ -114,11 +115,21 @@ class Engine:
             stored = self._store.create(record, items)
             if stored is record:
                 self._enqueue(record)
-            elif stored.id != record.id and (stored.state == "paused" or (stored.state == "queued" and stored.owner is None)):
-                self._take(stored.id, (stored.state,))
-            elif not self.board.get(stored.id):
+            elif stored.id != record.id:
+                self.keep_going(stored.id)
+            if not self.board.get(stored.id):
                 self._show(stored)
         return stored.id
+
+    def keep_going(self, job_id: str) -> bool:
+        """See that a job which is asked for once more goes on, also when it is just coming to rest. False when it has ended: start it anew."""
+        with self._lock:
+            context = self._running.get(job_id)
+            if context is None:
+                return self._take(job_id, ("paused", "queued")) or self._known(job_id).state in ("queued", "running", "paused")
+            if context.stop.is_set():
+                self._again.add(job_id)
+            return True
 
     def started(self, ticket: str) -> str:
         """The id of the job that this ticket has started, running or ended, also before a restart; "" when there is none (or it was dismissed)."""
@@ -258,6 +269,9 @@ class Engine:
             self._finish(job_id, if_owner=self.board.boot, **outcome)  # a closed engine's late thread: the job may be another's by now
             self._running.pop(job_id, None)
             self._threads.pop(job_id, None)
+            if job_id in self._again:
+                self._again.remove(job_id)
+                self._take(job_id, ("paused", "cancelled"))
         self._pump()
 
     def _finish(self, job_id: str, state: str, *, result: Any = None, error: dict[str, Any] | None = None, if_owner: str | None = None) -> None:
@@ -296,6 +310,7 @@ class Engine:
     def _ask_to_stop(self, job_id: str, reason: str, states: tuple[str, ...]) -> None:
         with self._lock:
             if job_id in self._running:
+                self._again.discard(job_id)
                 self._running[job_id].stop.set(reason)
                 self.board.set(job_id, stopping=reason)
                 return

@@ -23,7 +23,6 @@ def restore(services: Services, context: Context) -> dict[str, Any]:
     items = context.items()
     waiting: Iterator[Item] = iter([item for item in items if item.state == "queued"])
     running: dict[str, Item] = {}
-    pausing: set[str] = set()  # an earlier run of this job was paused, and its downloads with it: some are just coming to rest
     places = Places(services)
     done = sum(item.state != "queued" for item in items)
     context.update(done=done, total=len(items), text="downloading")
@@ -35,16 +34,12 @@ def restore(services: Services, context: Context) -> dict[str, Any]:
                 try:
                     job_id = _download(services, places, following.params, confirmed=bool(context.params.get("confirmed")))
                     running[job_id] = following
-                    pausing |= {job_id} if services.jobs.view(job_id).stopping == "pause" else set()
                 except CivitaiManagerError as exc:
                     context.item_failed(following, exc)
                     done += 1
                 following = next(waiting, None)
             context.wait(0.1, "downloading")
             for job_id, item in list(running.items()):
-                if job_id in pausing and services.jobs.view(job_id).state == "paused":
-                    pausing.discard(job_id)
-                    services.jobs.resume(job_id)
                 if _ended(services, context, job_id, item):
                     del running[job_id]
                     done += 1
