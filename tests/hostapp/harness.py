@@ -120,6 +120,11 @@ class Process:
             self.wait_ready()
         return self
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def wait_ready(self, seconds: float = START_SECONDS) -> None:
         def ready() -> bool:
             assert self._process is not None

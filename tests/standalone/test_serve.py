@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,19 @@ def test_it_serves_says_where_and_ends_cleanly(tmp_path: Path, demo: Any) -> Non
         assert [card["id"] for card in app.cards()] == [4100000]
         assert app.interrupt() == 0
         assert "Traceback" not in app.log()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="the system tells how often a process woke up on Linux only")
+def test_a_server_that_nobody_uses_sleeps(tmp_path: Path, demo: Any) -> None:
+    with Standalone(tmp_path, demo) as app:
+
+        def woken() -> int:
+            return int(re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", Path(f"/proc/{app.pid}/status").read_text(), re.MULTILINE)[0])
+
+        time.sleep(2)  # it has come to rest
+        before = woken()
+        time.sleep(2)
+        assert woken() - before < 500, "gradio's queue alone would wake it two thousand times"
 
 
 def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 TITLE = "Civitai Manager"
 STOP_SECONDS = 3
+LOOK_EVERY = 0.02  # seconds between two looks of gradio's queue for events; from gradio 5 on it looks a thousand times a second, 5 % of a core
 
 
 class StandaloneHost:
@@ -106,6 +107,9 @@ def create_app(application: Any, auth: tuple[str, str] | None = None) -> Any:
     native = application.settings.current.native_progress
     blocks: Any = build(lambda: application, Queueing(native=native, limit=limits.get("default_concurrency_limit")))
     blocks.queue(**limits)
+    queue = getattr(blocks, "_queue", None)
+    if hasattr(queue, "sleep_when_free"):
+        queue.sleep_when_free = max(LOOK_EVERY, queue.sleep_when_free)
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     options: dict[str, Any] = {"auth": auth, "ssr_mode": False, "show_error": True, "theme": theme(), "head": head(), "footer_links": []}
     known = inspect.signature(gr.mount_gradio_app).parameters
