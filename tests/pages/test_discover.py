@@ -137,21 +137,23 @@ def test_one_comes_back_to_where_one_was(page: Any, browser: Any) -> None:
     page.wait_for_selector(".cm-civitai .cm-filter-chip:has-text('#landscape')")
     page.select_option('[data-find="sort"]', "Newest")
     wait_items(page, "data.items.length >= 30 && data.key.includes('landscape') && data.key.includes('Newest')")
-    for _ in range(4):
+    for _ in range(2):
+        count = page.evaluate(STATE)["n"]
         page.evaluate(TO_THE_END)
-        page.wait_for_timeout(400)
+        wait_items(page, f"data.items.length > {count}")
     page.evaluate("() => { const s = document.querySelector('.cm-civitai .cm-scroll'); s.scrollTop = s.scrollHeight * 0.7; }")
-    page.wait_for_timeout(600)
+    page.wait_for_timeout(300)
+    page.wait_for_function("() => !document.querySelector('.cm-civitai .cm-card.cm-waiting')")
     seen = "() => [...document.querySelectorAll('.cm-civitai .cm-card:not(.cm-waiting)')].map((n) => n.dataset.id).sort()"
     before, place = page.evaluate(seen), page.evaluate("() => document.querySelector('.cm-civitai .cm-scroll').scrollTop")
     page.click('[data-view="library"]')
     page.click('[data-view="civitai"]')
-    page.wait_for_timeout(300)
-    assert page.evaluate(seen) == before
+    came_back = f"before => JSON.stringify(({seen})()) === JSON.stringify(before)"
+    page.wait_for_function(came_back, arg=before)
     steps.reload(page)
     wait_items(page, "data.items.length >= 60")
     page.wait_for_function("top => Math.abs(document.querySelector('.cm-civitai .cm-scroll').scrollTop - top) < 60", arg=place)
-    page.wait_for_function(f"before => JSON.stringify(({seen})()) === JSON.stringify(before)", arg=before)
+    page.wait_for_function(came_back, arg=before)
     page.wait_for_selector(".cm-civitai .cm-filter-chip:has-text('#landscape')")
     assert page.input_value('[data-find="sort"]') == "Newest" and browser.errors == []
 
