@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from civitai_manager_libs.disk import heads
 from civitai_manager_libs.errors import FileExists, NeedsConfirmation, NoSpace, NotALink, NotFound, NothingToDownload, UsageError
 from civitai_manager_libs.transfer.partial import Identity, Part
 from PIL import Image
@@ -318,6 +319,39 @@ def test_a_copy_in_another_folder_of_the_host_serves(running: Any) -> None:
     first = Path(done(running, running.download(OTTER.version_id, None, str(webui(running) / "models" / "Lora" / "mine")))["path"])
     again = done(running, running.download(OTTER.version_id))
     assert again["already_here"] and Path(again["path"]) == first
+
+
+def test_what_its_first_bytes_tell_is_known_without_a_scan(running: Any) -> None:
+    register(running, "training_data_first")
+    path = Path(done(running, running.download(OTTER.version_id))["path"])
+    record, head = running.services.files.at(path), heads.look(path)
+    assert head.print and (record.head, record.autov3, record.alias) == (head.print, head.autov3, head.alias)
+    assert (record.kind, record.health, record.sha256) == ("lora", "verified", sha256(path)) and record.verified
+
+
+def test_a_press_on_a_file_that_is_here_takes_away_nothing_that_is_known_of_it(running: Any) -> None:
+    register(running, "training_data_first")
+    path = Path(done(running, running.download(OTTER.version_id))["path"])
+    record = running.services.files.at(path)
+    running.services.files.change([(record.id, {"autov3": "0123456789ab", "alias": "Otter_v1"})])
+    before = running.services.files.at(path)
+    assert done(running, running.download(OTTER.version_id))["already_here"]
+    assert running.services.files.at(path) == before
+
+
+def test_a_hash_that_is_only_claimed_is_computed_before_it_counts(running: Any) -> None:
+    """As a sidecar leaves it: the published hash is recorded for a file whose bytes are others."""
+    register(running, "training_data_first")
+    path = Path(done(running, running.download(OTTER.version_id))["path"])
+    record = running.services.files.at(path)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    found = path.stat()
+    claim = {"size": found.st_size, "mtime_ns": found.st_mtime_ns, "health": "whole", "verified": 0}
+    running.services.files.change([(record.id, claim)])
+    assert "another file" in failed(running, running.download(OTTER.version_id))["message"]
+    assert running.services.files.at(path).health == "whole" and path.read_bytes() == data, "nothing is touched"
 
 
 def test_a_recorded_file_that_was_deleted_or_changed_is_fetched_again(running: Any, demo: Any) -> None:
@@ -643,6 +677,7 @@ def test_a_file_without_a_hash_is_known_again(running: Any) -> None:
     register(running, "pending_scan")
     case = SPECIAL["pending_scan"]
     first = done(running, running.download(case.version_id, case.file_id))
+    assert running.services.files.at(Path(first["path"])).health != "verified", "there was nothing to compare it with"
     again = done(running, running.download(case.version_id, case.file_id))
     assert (again["path"], again["already_here"], again["verified"]) == (first["path"], True, False)
     running.services.files.forget(first["path"])  # as if the process had died before the record

@@ -18,6 +18,11 @@ def safetensors(body: bytes = b"\1" * 64, metadata: dict[str, str] | None = None
     return len(raw).to_bytes(8, "little") + raw + body
 
 
+def with_header(header: object) -> bytes:
+    raw = json.dumps(header).encode()
+    return len(raw).to_bytes(8, "little") + raw
+
+
 def zipped() -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
@@ -32,6 +37,12 @@ CASES = {
     "longer.safetensors": (safetensors() + b"\0", "truncated"),
     "cut in its header.safetensors": (safetensors()[:30], "truncated"),
     "few.sft": (b"\x10\0", "truncated"),
+    "only words.safetensors": (with_header({"__metadata__": {}}), "whole"),
+    "no offsets.safetensors": (with_header({"w": {}}), ""),
+    "one offset.safetensors": (with_header({"w": {"data_offsets": [0]}}), ""),
+    "null.safetensors": (with_header({"w": {"data_offsets": None}}), ""),
+    "number.safetensors": (with_header({"w": 5}), ""),
+    "letter.safetensors": (with_header({"w": {"data_offsets": [0, "x"]}}), ""),
     "page.safetensors": (b"\n<!DOCTYPE html><html>", "wrong"),
     "refusal.safetensors": (b'{"error":"Unauthorized","message":"..."}', "wrong"),
     "other.safetensors": (b"\x80\x02}q\0." * 50, "wrong"),

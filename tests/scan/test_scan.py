@@ -368,7 +368,8 @@ def test_a_download_meanwhile_is_not_forgotten(running: Any, tmp_path: Path, kno
     real = scanning.look
 
     def slow(looked_at: Path) -> Any:
-        running.services.files.add(path, sha256_of(file), model_id=model["id"], version_id=version["id"], file_id=file["id"], kind="lora")
+        known = {"model_id": model["id"], "version_id": version["id"], "file_id": file["id"]}
+        running.services.files.add(path, sha256_of(file), **known, kind="lora", health="verified")
         return real(looked_at)
 
     monkeypatch.setattr(scanning, "look", slow)
@@ -376,10 +377,11 @@ def test_a_download_meanwhile_is_not_forgotten(running: Any, tmp_path: Path, kno
     assert (record(running, path).file_id, record(running, path).health) == (file["id"], "verified")
 
 
-def test_what_a_download_recorded_is_looked_at_once(running: Any, tmp_path: Path, known: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_older_version_recorded_is_looked_at_once(running: Any, tmp_path: Path, known: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (model, version, file), *_ = known
     path = write(tmp_path / LORA / "a.safetensors", bytes_of(file))
-    running.services.files.add(path, sha256_of(file), model_id=model["id"], version_id=version["id"], file_id=file["id"])
+    ids = {"model_id": model["id"], "version_id": version["id"], "file_id": file["id"]}
+    running.services.files.add(path, sha256_of(file), **ids, health="verified")
     monkeypatch.setattr("civitai_manager_libs.disk.hashing.digests", lambda *_arguments, **_options: pytest.fail("read whole"))
     result = scan(running)
     found = record(running, path)

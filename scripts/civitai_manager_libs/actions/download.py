@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import msgspec
 
 from ..catalog.files import LocalFile
 from ..civitai import payloads, references, refusals
-from ..disk import hashing, names, placement, previews, space
+from ..disk import hashing, heads, names, placement, previews, space
 from ..disk.sidecars import civitai_info
 from ..errors import FileExists, NeedsConfirmation, NoSpace, NotALink, NothingToDownload
 from ..jobs.context import Context
@@ -175,7 +176,7 @@ def _existing(services: Services, about: Subject, target: Path, context: Context
     """The wanted file where it already is: recorded in the catalog, or under the target's name. Raises FileExists for another file there."""
     digest = about.file.sha256 or ""
     for local in services.files.with_hash(digest):
-        if local.unchanged and (Path(local.path) == target or _usable(services, about, local)):
+        if local.unchanged and (Path(local.path) == target or _usable(services, about, local)) and _proven(local, context):
             return Arrived(Path(local.path), local.size, digest, True)
     there = names.same_name_exists(target.parent, target.name) if target.parent.is_dir() else None
     if there is None:
@@ -191,6 +192,14 @@ def _existing(services: Services, about: Subject, target: Path, context: Context
         if hashing.sha256(there, context, context) == digest:
             return Arrived(there, there.stat().st_size, digest, True)
     raise FileExists(f"{there.name} is already in {there.parent} and is another file.", path=str(there))
+
+
+def _proven(local: LocalFile, context: Context) -> bool:
+    """Whether its bytes have the hash that is recorded: it may be what a sidecar claims, and is computed then."""
+    if local.verified or local.health == "verified":
+        return True
+    context.update(text="comparing with the file that is here")
+    return hashing.sha256(Path(local.path), context, context) == local.sha256
 
 
 def _usable(services: Services, about: Subject, local: LocalFile) -> bool:
@@ -216,10 +225,11 @@ def _finish(
     services: Services, about: Subject, arrived: Arrived, context: Context, inherit: Inherit, *, already_here: bool
 ) -> dict[str, Any]:  # fmt: skip
     """Record the file, write what belongs beside it, refresh the host. The file is safe from here on, so trouble only becomes a note."""
-    record = services.files.add(arrived.path, arrived.sha256, model_id=about.model.id, version_id=about.version.id, file_id=about.file.id)
+    head = heads.look(arrived.path)
+    record = _record(services, about, arrived, head, already_here=already_here)
     Part(arrived.path).remove()  # what told whose the file is, until here
     notes = [] if arrived.verified else ["Civitai gives no SHA-256 for this file, so it could not be compared."]
-    if hashing.safetensors_complete(arrived.path) is False:
+    if head.health == "truncated":
         notes.append("The file looks truncated: its header promises more than there is.")
     context.update(text="writing sidecars")
     notes += inherit(record)
@@ -232,6 +242,21 @@ def _finish(
         "path": str(arrived.path), "size": arrived.size, "sha256": arrived.sha256, "verified": arrived.verified, "already_here": already_here,
         "model_id": about.model.id, "version_id": about.version.id, "file_id": about.file.id, "notes": notes,
     }  # fmt: skip
+
+
+def _record(services: Services, about: Subject, arrived: Arrived, head: heads.Head, *, already_here: bool) -> LocalFile:
+    """Whose file it is, and what its bytes tell, so that a scan need not read it. What was known of a file that was here before stays."""
+    facts: dict[str, Any] = {"model_id": about.model.id, "version_id": about.version.id, "file_id": about.file.id}
+    known = services.files.at(arrived.path) if already_here else None
+    if known is not None and known.unchanged:
+        health = "verified" if arrived.verified else known.health
+        record = msgspec.structs.replace(known, **facts, sha256=arrived.sha256 or known.sha256, state="here", health=health)
+        services.files.put([record])
+        return record
+    return services.files.add(
+        arrived.path, arrived.sha256, kind="" if already_here else about.kind, head=head.print, autov3=head.autov3, alias=head.alias,
+        health="verified" if arrived.verified else head.health, verified=time.time() if arrived.sha256 else 0, **facts,
+    )  # fmt: skip
 
 
 def _describe(services: Services, about: Subject, arrived: Arrived, context: Context) -> list[str]:

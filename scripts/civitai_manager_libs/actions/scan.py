@@ -170,7 +170,7 @@ class _Scan:
         return self.services.host.known_sha256(path, kind) or claimed.read(path, head.size, head.mtime_ns, alone=alone).sha256
 
     def _complete(self, record: LocalFile, head: Head) -> None:
-        """A file that a download or an older version of this program has recorded: it is what it was, with more known of it."""
+        """A file that an import or an older version of this program has recorded: it is what it was, with more known of it."""
         health = record.health if record.health in ("verified", "wrong") else head.health
         self._ledger.change(
             record.id, head=head.print, health=health, device=head.device, inode=head.inode, autov3=record.autov3 or head.autov3,

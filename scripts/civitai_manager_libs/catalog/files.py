@@ -72,12 +72,14 @@ class Files:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def add(self, path: Path, sha256: str, *, model_id: int | None, version_id: int | None, file_id: int | None, kind: str = "") -> LocalFile:
-        """Record a file that is whole. Raises OSError when it is not there."""
+    def add(
+        self, path: Path, sha256: str, *, model_id: int | None, version_id: int | None, file_id: int | None, kind: str = "", **facts: Any
+    ) -> LocalFile:
+        """Record a file that is there, with what more is known of it (``facts``: fields of LocalFile). Raises OSError when it is not there."""
         found = path.stat()
         record = LocalFile(
             str(path), found.st_size, found.st_mtime_ns, sha256, model_id, version_id, file_id, kind=kind, device=_signed(found.st_dev),
-            inode=_signed(found.st_ino), health="verified" if sha256 else "",
+            inode=_signed(found.st_ino), **facts,
         )  # fmt: skip
         self.put([record])
         return record

@@ -111,24 +111,6 @@ def safetensors_header(path: Path) -> dict[str, Any] | None:
         return None if length is None else _parse(file.read(length))
 
 
-def safetensors_complete(path: Path) -> bool | None:
-    """Whether the file is exactly as long as its header says, without reading the tensors. None: it is no safetensors file."""
-    with Path(path).open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        start = file.read(9)
-        length = int.from_bytes(start[:8], "little")
-        if len(start) < 9 or not 2 <= length <= MAX_HEADER or start[8:] != b"{":
-            return None
-        if size < 8 + length:
-            return False
-        file.seek(8)
-        header = _parse(file.read(length))
-    if header is None:
-        return None
-    end = tensors_end(header, length)
-    return None if end is None else size == end
-
-
 def header_of(file: BinaryIO, size: int) -> dict[str, Any] | None:
     """The header of an open safetensors file of this size; None when it is none, or ends within its header."""
     file.seek(0)

@@ -107,7 +107,7 @@ def create_app(application: Any, auth: tuple[str, str] | None = None) -> Any:
     native = application.settings.current.native_progress
     blocks: Any = build(lambda: application, Queueing(native=native, limit=limits.get("default_concurrency_limit")))
     blocks.queue(**limits)
-    queue = getattr(blocks, "_queue", None)
+    queue: Any = getattr(blocks, "_queue", None)
     if hasattr(queue, "sleep_when_free"):
         queue.sleep_when_free = max(LOOK_EVERY, queue.sleep_when_free)
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
