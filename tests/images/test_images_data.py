@@ -160,8 +160,26 @@ def test_what_came_along_is_kept(running: Application, demo: DemoServer) -> None
     assert running.images.data(asked)["data"]["prompt"] == "told with a list"
     other = picture(demo, FIRST + 1)
     content = running.services.client.original(other["url"])
-    image_data.data_of(running.services, {**other, "level": 1, "width": 5}, content, Plain())
+    image_data.data_of(running.services, {**other, "level": 1, "width": 5}, content, True, Plain())
     assert running.images.data(other)["data"]["parameters"]["Seed"] == str(FIRST + 1)
+
+
+@pytest.mark.parametrize("telling", [True, False])
+def test_of_a_kept_picture_without_data_that_is_known_unless_it_is_a_smaller_variant(running: Application, demo: DemoServer, telling: bool) -> None:
+    number = COMMUNITY_IMAGE + 7
+    bare = {"url": f"{demo.storage_url}/xG1nkqKTMzGDvpLrqFT7WA/{uuid(number)}/original=true/{number}.mp4", "id": number, "type": "video"}
+    image_data.data_of(running.services, bare, b"a film", telling, Plain())
+    demo.fault("close")
+    told = running.images.data(bare)
+    assert told["data"]["state"] == "none" if telling else told.get("data") is None and told["job"]
+
+
+def test_of_a_kept_picture_nothing_is_claimed_when_civitai_could_not_be_asked(running: Application, demo: DemoServer) -> None:
+    number = COMMUNITY_IMAGE + 7
+    bare = {"url": f"{demo.storage_url}/xG1nkqKTMzGDvpLrqFT7WA/{uuid(number)}/original=true/{number}.mp4", "id": number, "type": "video"}
+    demo.fault("region")
+    image_data.data_of(running.services, bare, b"a film", True, Plain())
+    assert running.services.generation.data(uuid(number)) is None
 
 
 def test_a_video_has_no_file_to_read(running: Application, demo: DemoServer) -> None:

@@ -31,7 +31,7 @@ class Examples:
 
     def __init__(
         self, services: Services, errands: Errands, learn: Callable[[list[Told]], None],
-        data_of: Callable[[dict[str, Any], bytes, Patience], None],
+        data_of: Callable[[dict[str, Any], bytes, bool, Patience], None],
     ) -> None:  # fmt: skip
         self._services = services
         self._kept = services.kept
@@ -132,7 +132,7 @@ class Examples:
             return 0, 0
         client = self._services.client.using(context)
         video = picture["type"] == "video"
-        data = fetch(client, url, video=video)
+        data, telling = fetch(client, url, video=video)
         still = b""
         if video:
             try:
@@ -140,7 +140,7 @@ class Examples:
             except RemoteError as exc:
                 log.info("no still picture of a video: %s", exc)
         gone = self.store.keep({**picture, "kept": ""}, position, data, still)
-        self._data_of(picture, data, context)
+        self._data_of(picture, data, telling, context)
         return gone
 
     def _model(self, model_id: int) -> Model | None:

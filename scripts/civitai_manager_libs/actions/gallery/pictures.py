@@ -19,7 +19,7 @@ class Pictures:
     """``learn`` and ``data_of`` hand generation data over to whoever keeps it; see ``browsing.Gallery`` and ``examples.Examples``."""
 
     def __init__(
-        self, services: Services, learn: Callable[[list[Told]], None], data_of: Callable[[dict[str, Any], bytes, Patience], None]
+        self, services: Services, learn: Callable[[list[Told]], None], data_of: Callable[[dict[str, Any], bytes, bool, Patience], None]
     ) -> None:
         self._services = services
         self._errands = Errands()

@@ -151,13 +151,16 @@ class Store:
         return self._folder / name[:2] / f"{name}.small.jpg"
 
 
-def fetch(client: Client, url: str, *, video: bool) -> bytes:
-    """The original of a picture, a smaller one where that is too large; a video at a size for looking at. Raises RemoteError."""
+def fetch(client: Client, url: str, *, video: bool) -> tuple[bytes, bool]:
+    """The original of a picture, a smaller one where that is too large; a video at a size for looking at. Raises RemoteError.
+
+    And whether the original file would tell nothing more of how it was made.
+    """
     ways = [images.sized(url, FILM), images.original(url)] if video else [images.original(url), images.sized(url, LARGE)]
     try:
-        return client.transport.get_bytes(ways[0], IMAGE_LIMIT)[0]
+        return client.transport.get_bytes(ways[0], IMAGE_LIMIT)[0], True
     except (NotFound, BadAnswer):
-        return client.transport.get_bytes(ways[1], IMAGE_LIMIT)[0]
+        return client.transport.get_bytes(ways[1], IMAGE_LIMIT)[0], video
 
 
 def _digest(url: str) -> str:

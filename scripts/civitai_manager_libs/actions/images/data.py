@@ -122,8 +122,11 @@ def learn(services: Services, told: Iterable[Told]) -> None:
     _keep_all(services, ((one.picture.url, one.picture.id, one.meta) for one in told))
 
 
-def data_of(services: Services, picture: dict[str, Any], content: bytes, patience: Patience) -> None:
-    """Find out and keep the data of a picture whose file is at hand, perhaps in a smaller variant. What hinders is only noted."""
+def data_of(services: Services, picture: dict[str, Any], content: bytes, telling: bool, patience: Patience) -> None:
+    """Find out and keep the data of a picture whose file is at hand. What hinders is only noted.
+
+    ``telling``: it is no smaller variant, which holds nothing; so when neither Civitai nor the file tells, that is known, offline too.
+    """
     wanted = msgspec.convert({name: value for name, value in picture.items() if value is not None}, Picture, strict=False)
     if known(services, wanted) is not None:
         return
@@ -131,9 +134,11 @@ def data_of(services: Services, picture: dict[str, Any], content: bytes, patienc
         found = _asked(services, wanted, patience)
     except RemoteError as exc:
         log.info("generation data of %s: %s", wanted.key, exc)
-        found = None
+        found, telling = None, False
     if found is None and (read := pictures.read(content)) is not None:
         found = read.told()
+    if found is None and telling:
+        found = dict(NONE)
     if found is not None:
         services.generation.keep([(wanted.key, found)])
 
