@@ -99,6 +99,7 @@
         const node = cm.node("dialog", {class: "cm-layer " + name, "aria-label": label});
         let before = null;
         node.addEventListener("close", () => {
+            if (node.open) { return; }  // the event comes late: it was opened again meanwhile
             const back = before;
             before = null;
             node.remove();

@@ -25,7 +25,7 @@
         cm.node("div", {class: "cm-card-row"}, fetchAll, trust, rename, action("Close", () => dialog.close())));
     dialog.addEventListener("click", (event) => { if (event.target === dialog) { dialog.close(); } });
     dialog.addEventListener("keydown", (event) => event.stopPropagation());
-    dialog.addEventListener("close", () => { number += 1; });
+    dialog.addEventListener("close", () => { if (!dialog.open) { number += 1; } });  // it comes late, perhaps after the next opening
 
     const missing = () => found.filter((one) => ["civitai", "other_version"].includes(one.state));
     const plain = (one) => ({kind: one.kind, name: one.name, weight: one.weight, hash: one.hash, version_id: one.version_id, model_id: one.model_id});

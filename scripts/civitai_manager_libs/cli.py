@@ -180,7 +180,7 @@ def run_list(application: Application, arguments: argparse.Namespace) -> int:
     def tell() -> None:
         for card in items:
             print(f"{card['id']:>9}  {card['state']:<10}  {card['type']:<18}  {card['base_model']:<14}  {card['name']}")
-        _say(f"{len(items)} models")
+        _say(cli_library.counted(len(items), "model"))
 
     _answer(arguments, items, tell)
     return OK

@@ -160,8 +160,9 @@ def add_commands(command: Command, telling: Telling) -> None:
 
         def tell() -> None:
             if result := view.result:
-                print(f"{result['path']}  {result['models']} models, {result['files']} files of {human_size(result['bytes'])}, which are not in it")
-                print(f"{result['recipes']} recipes; their {result['pictures']} pictures lie beside it")
+                files = f"{counted(result['files'], 'file')} of {human_size(result['bytes'])}"
+                print(f"{result['path']}  {counted(result['models'], 'model')}, {files}, which are not in it")
+                print(f"{counted(result['recipes'], 'recipe')}; their pictures ({result['pictures']}) lie beside it")
 
         return telling.outcome(arguments, view, tell)
 
@@ -210,10 +211,15 @@ def add_commands(command: Command, telling: Telling) -> None:
     sub.add_argument("file", metavar="FILE")
 
 
+def counted(count: int, one: str) -> str:
+    """"1 file", "2 files": a number with its word, whose plural ends with s."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"
+
+
 def _tell_scan(result: dict[str, Any]) -> None:
     if not result:
         return
-    print(f"{result['files']} files: {result['identified']} identified, {result['unknown']} not on Civitai or not asked about yet")
+    print(f"{counted(result['files'], 'file')}: {result['identified']} identified, {result['unknown']} not on Civitai or not asked about yet")
     print(", ".join(f"{result[what]} {what}" for what in ("new", "moved", "missing", "truncated", "requests")))
     for part in result["parts"]:
         whose = "can be resumed: download it again" if part["resumable"] else "of another program"
@@ -227,7 +233,7 @@ def _tell_verified(result: dict[str, Any]) -> None:
         return
     for one in result["problems"]:
         print(f"{one['outcome']:<10}  {one['path']}\n            {one['reason']}")
-    print(f"{result['verified']} of {result['files']} files verified", file=sys.stderr)
+    print(f"{result['verified']} of {counted(result['files'], 'file')} verified", file=sys.stderr)
 
 
 def _all_updates(application: Application, query: str) -> list[dict[str, Any]]:
@@ -255,7 +261,7 @@ def _tell_updates(document: dict[str, Any]) -> None:
         print(f"skipped    {one['name']}: {one['message']} {one['next_step']}", file=sys.stderr)
     left = f", {check['unlisted']['count']} not asked about" if check["unlisted"]["count"] else ""
     print(
-        f"{check['checked']} models checked with {check['requests']} requests: {check['with_updates']} with updates, "
+        f"{counted(check['checked'], 'model')} checked with {counted(check['requests'], 'request')}: {check['with_updates']} with updates, "
         f"{check['early_access_only']} in early access only, {check['gone']} gone from Civitai, {check['failed']} failed{left}", file=sys.stderr,
     )  # fmt: skip
     for one in check["problems"]:
@@ -268,7 +274,7 @@ def _tell_statistics(told: dict[str, Any]) -> None:
         for name, row in rows:
             print(f"  {row['files']:>7}  {human_size(row['bytes']):>9}  {name}")
 
-    print(f"{told['total']['files']} files, {human_size(told['total']['bytes'])}, {told['models']} models")
+    print(f"{counted(told['total']['files'], 'file')}, {human_size(told['total']['bytes'])}, {counted(told['models'], 'model')}")
     table("by type", [(one["name"] or "not identified", one) for one in told["types"]])
     table("by base model", [(one["name"] or "not known", one) for one in told["bases"]])
     free = {
@@ -282,12 +288,12 @@ def _tell_statistics(told: dict[str, Any]) -> None:
         print(f"  {human_size(one['size']):>9}  {one['path']}")
     print()
     for what, words in (("broken", "broken"), ("missing", "missing"), ("unknown", "not on Civitai, or not asked about yet")):
-        print(f"{told[what]['files']} files {words}, {human_size(told[what]['bytes'])}")
-    print(f"{told['duplicates']['groups']} files are there more than once; the copies take {human_size(told['duplicates']['wasted'])}")
-    print(f"{told['gone']['models']} models gone from Civitai; {told['updates']['available']} with updates")
+        print(f"{counted(told[what]['files'], 'file')} {words}, {human_size(told[what]['bytes'])}")
+    print(f"There more than once: {counted(told['duplicates']['groups'], 'file')}; the copies take {human_size(told['duplicates']['wasted'])}")
+    print(f"{counted(told['gone']['models'], 'model')} gone from Civitai; {told['updates']['available']} with updates")
     unused = told["unused"]
     if unused["recorded"]:
-        print(f"{unused['models']} models were not used for half a year, {human_size(unused['bytes'])}")
+        print(f"not used for half a year: {counted(unused['models'], 'model')}, {human_size(unused['bytes'])}")
     else:
         print("which models are used is not recorded")
 
@@ -298,7 +304,7 @@ def _tell_duplicates(groups: list[dict[str, Any]]) -> None:
         for path in group["paths"]:
             print(f"    {path}")
     wasted = sum(group["size"] * (len(group["paths"]) - 1) for group in groups)
-    print(f"{len(groups)} files are there more than once; the copies take {human_size(wasted)}", file=sys.stderr)
+    print(f"There more than once: {counted(len(groups), 'file')}; the copies take {human_size(wasted)}", file=sys.stderr)
 
 
 def _dry(arguments: argparse.Namespace) -> argparse.Namespace:
@@ -318,7 +324,8 @@ def _tell_plan(plan: dict[str, Any]) -> None:
             print(f"            {group['consequence']}")
     for one in plan["left"]:
         print(f"left        {one['path']}: {one['reason']}")
-    print(f"{plan['title']}: {plan['files']} files, {human_size(plan['bytes'])}; {plan['problems'] + len(plan['left'])} left", file=sys.stderr)
+    files, left = counted(plan["files"], "file"), plan["problems"] + len(plan["left"])
+    print(f"{plan['title']}: {files}, {human_size(plan['bytes'])}; {left} left", file=sys.stderr)
 
 
 def _tell_done(result: dict[str, Any]) -> None:
@@ -327,7 +334,7 @@ def _tell_done(result: dict[str, Any]) -> None:
     for note in result.get("notes", []):
         print(f"note: {note}", file=sys.stderr)
     if result.get("done"):
-        print(f"{result['files']} files, {human_size(result['bytes'])}. Take it back with: undo {result['batch']}")
+        print(f"{counted(result['files'], 'file')}, {human_size(result['bytes'])}. Take it back with: undo {result['batch']}")
 
 
 def _tell_batches(batches: list[dict[str, Any]]) -> None:
@@ -341,7 +348,7 @@ def _tell_trash(files: list[dict[str, Any]]) -> None:
     for file in files:
         when = datetime.datetime.fromtimestamp(file["at"]).strftime("%Y-%m-%d %H:%M")
         print(f"{file['id']:>7}  {when}  {human_size(file['size']):>9}  {file['path']}{'' if file['restorable'] else '  ' + file['note']}")
-    print(f"{len(files)} files", file=sys.stderr)
+    print(counted(len(files), "file"), file=sys.stderr)
 
 
 def _tell_import(result: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .application import Application
 from .catalog.recipe_search import STATES, Wanted
-from .cli_library import Command, Telling
+from .cli_library import Command, Telling, counted
 from .errors import CivitaiManagerError, UsageError, explain
 
 AT_A_TIME = 1000
@@ -77,7 +77,7 @@ def _tell_cards(cards: list[dict[str, Any]]) -> None:
         marks.append(f"{card['missing']} of {card['models']} models missing" if card["missing"] else "")
         told = ", ".join(mark for mark in marks if mark)
         print(f"{card['id']:>7}  {card['name']}{f' ({told})' if told else ''}")
-    print(f"{len(cards)} recipes", file=sys.stderr)
+    print(counted(len(cards), "recipe"), file=sys.stderr)
 
 
 def _tell(views: list[dict[str, Any]]) -> None:

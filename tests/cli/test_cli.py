@@ -94,7 +94,7 @@ def test_words_for_people(terminal: Terminal, tmp_path: Path) -> None:
     done = terminal.run("download", str(OTTER.model_id), "--to", "here")
     assert done.stdout.startswith(str(tmp_path / "here" / "featherOtter.safetensors")) and "verified" in done.stdout and done.stderr == ""
     done = terminal.run("list")
-    assert "Feather Otter" in done.stdout and "downloaded" in done.stdout and "1 models" in done.stderr
+    assert "Feather Otter" in done.stdout and "downloaded" in done.stdout and "1 model\n" in done.stderr
     done = terminal.run("show", str(OTTER.model_id))
     assert "here: " + str(tmp_path / "here") in done.stdout and "Feather Otter" in done.stdout
     done = terminal.run("jobs")

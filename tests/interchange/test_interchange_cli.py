@@ -49,7 +49,7 @@ def test_import_a_tools_folder(tmp_path: Path) -> None:
 def test_export_and_import_a_manifest(tmp_path: Path, demo: Any) -> None:
     assert run(tmp_path, demo.url, "download", str(CASE.model_id)).returncode == 0
     out = run(tmp_path, demo.url, "export", str(tmp_path / "library.json"))
-    assert out.returncode == 0 and "1 models, 1 files" in out.stdout
+    assert out.returncode == 0 and "1 model, 1 file of" in out.stdout
     other = tmp_path / "other"
     other.mkdir()
     told = run(other, demo.url, "import", "manifest", str(tmp_path / "library.json"))

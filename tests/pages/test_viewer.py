@@ -438,6 +438,13 @@ def test_an_image_without_data_says_so_and_links_still_register(pictures: Any, p
     page.evaluate(DROP, [image_with("only a prompt"), "made.png", "image/png", "drop"])
     page.wait_for_selector(".cm-dropped .cm-made-text:has-text('only a prompt')")
     assert "null" not in page.inner_text(".cm-dropped")
+    page.evaluate("""data => {
+        civitaiManager.dropped.close();  // the browser tells of it later, when the next one is there already
+        civitaiManager.readImage(new File([Uint8Array.from(atob(data), (one) => one.charCodeAt(0))], "next.png", {type: "image/png"}));
+    }""", image_with("opened at once"))
+    page.wait_for_selector(".cm-dropped .cm-made-text:has-text('opened at once')")
+    page.wait_for_timeout(300)
+    assert page.is_visible(".cm-dropped .cm-made-text:has-text('opened at once')")
     assert browser.errors == [] or all("400" in one for one in browser.errors)
 
 

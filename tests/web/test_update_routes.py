@@ -98,7 +98,7 @@ def test_the_terminal_checks_updates_and_counts(run: Callable[..., tuple[str, st
     old = Path(json.loads(run("download", f"{demo.url}/models/{lora}", "--json")[0])["result"]["path"])
     demo.catalogue.publish(lora, "v9.0")
     told, counted = run("updates")
-    assert "-> v9.0" in told and "1 models checked with 1 requests: 1 with updates" in counted and old.exists()
+    assert "-> v9.0" in told and "1 model checked with 1 request: 1 with updates" in counted and old.exists()
     document = json.loads(run("updates", "--apply", "--json")[0])
     assert document["check"]["with_updates"] == 1 and document["updates"][0]["newest"]["name"] == "v9.0"
     (one,) = document["applied"]["downloads"]
@@ -106,7 +106,7 @@ def test_the_terminal_checks_updates_and_counts(run: Callable[..., tuple[str, st
     told, counted = run("updates", "type:lora", "--apply")
     assert told == "" and "0 with updates" in counted
     told = run("stats")[0]
-    assert "1 files" in told and "LORA" in told and "free)" in told and "which models are used is not recorded" in told
+    assert "1 file," in told and "LORA" in told and "free)" in told and "which models are used is not recorded" in told
     assert json.loads(run("stats", "--json")[0])["total"]["files"] == 1
 
 
