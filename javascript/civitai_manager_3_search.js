@@ -81,15 +81,18 @@
         if (!savedList.children.length) { savedList.append(cm.node("li", {class: "cm-quiet"}, "Nothing is saved yet. Choose filters, give them a name, and save them here.")); }
     }
     async function save() {
-        if (!name.value.trim()) { name.focus(); return; }
+        const called = name.value.trim();
+        if (!called) { name.focus(); return; }
         finish(true);
         const {q, terms, ...rest} = filters;
-        await act("filters", {name: name.value.trim(), filters: {q: q, terms: terms, ...rest}});
         name.value = "";
+        if (!(await act("filters", {name: called, filters: {q: q, terms: terms, ...rest}})) && !name.value) { name.value = called; }
     }
     async function act(path, body) {
-        try { await cm.post(path, body); } catch (error) { cm.say(cm.sentence(error)); }
+        let done = true;
+        try { await cm.post(path, body); } catch (error) { done = false; cm.say(cm.sentence(error)); }
         await facets();
+        return done;
     }
     const marks = cm.popover("eye", "Which pictures are shown", cm.marks.box);
     const node = cm.node("div", {class: "cm-filters", role: "search"}, field, more, ...Object.values(menus), savedBox, marks, count, reset, chips);

@@ -97,14 +97,19 @@
             done();
         });
     };
-    // A field that is emptied when its text is sent. What was refused comes back into it, unless something else is there by then. ``of()``: what it belongs to.
-    cm.emptied = function (field, save, of) {
-        cm.onEnter(field, async () => {
-            const [text, before] = [field.value.trim(), of()];
-            if (!text) { return; }
-            field.value = "";
-            if (!(await save(text)) && !field.value && of() === before) { field.value = text; }
-        });
+    // One or several fields that are emptied when their texts are sent, by Enter or by what is returned. The cursor goes to the first one then, not
+    // when the answer comes: the person may be elsewhere. What was refused comes back, unless something else is there by then. ``of()``: what they belong to.
+    cm.emptied = function (fields, save, of) {
+        const all = [fields].flat();
+        const send = async () => {
+            const [texts, before] = [all.map((field) => field.value.trim()), of()];
+            all[0].focus();
+            if (!texts[0]) { return; }
+            for (const field of all) { field.value = ""; }
+            if (!(await save(...texts)) && !all.some((field) => field.value) && of() === before) { all.forEach((field, place) => { field.value = texts[place]; }); }
+        };
+        for (const field of all) { cm.onEnter(field, send); }
+        return send;
     };
 
     // Shows the grid with a search, and nothing else that filters.

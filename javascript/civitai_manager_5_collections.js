@@ -32,12 +32,7 @@
             return answer;
         } catch (error) { cm.text(told, cm.sentence(error)); return null; }
     }
-    async function create() {
-        const name = fresh.value.trim();
-        if (!name) { fresh.focus(); return; }
-        if (await send("collections", {name: name})) { fresh.value = ""; }
-        fresh.focus();
-    }
+    const create = cm.emptied(fresh, (name) => send("collections", {name: name}), () => "");
     function edit(id) {
         const before = editing;
         editing = id;

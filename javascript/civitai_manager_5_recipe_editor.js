@@ -115,23 +115,14 @@
     const newName = cm.node("input", {class: "cm-input", "aria-label": "Name of the new parameter", placeholder: "Name", list: "cm_recipe_parameters"});
     const newValue = cm.node("input", {class: "cm-input", "aria-label": "Value of the new parameter", placeholder: "Value"});
     const names = cm.node("datalist", {id: "cm_recipe_parameters"}, ...["Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Clip skip", "Denoising strength", "Hires upscale", "Hires upscaler"].map((one) => cm.node("option", {value: one})));
-    const addParameter = async () => {
-        if (!newName.value.trim()) { newName.focus(); return; }
-        if (await edit({parameters: {[newName.value]: newValue.value}})) { newName.value = newValue.value = ""; newName.focus(); }
-    };
-    for (const field of [newName, newValue]) { cm.onEnter(field, addParameter); }
+    const addParameter = cm.emptied([newName, newValue], (name, value) => edit({parameters: {[name]: value}}), id);
 
     // -- models
     const models = cm.node("ul", {class: "cm-recipe-rows cm-recipe-models"});
     const kind = cm.node("select", {class: "cm-input", "aria-label": "Kind of the new model"}, ...KINDS.map(([value, text]) => cm.node("option", {value: value}, text)));
     kind.value = "lora";
     const modelName = cm.node("input", {class: "cm-input", "aria-label": "Name of the new model", placeholder: "Name of its file"});
-    const addModel = async () => {
-        if (!modelName.value.trim()) { modelName.focus(); return; }
-        const one = {kind: kind.value, name: modelName.value, weight: ["lora", "hypernetwork"].includes(kind.value) ? 1 : null};
-        if (await edit({add_models: [one]})) { modelName.value = ""; modelName.focus(); }
-    };
-    cm.onEnter(modelName, addModel);
+    const addModel = cm.emptied(modelName, (name) => edit({add_models: [{kind: kind.value, name: name, weight: ["lora", "hypernetwork"].includes(kind.value) ? 1 : null}]}), id);
 
     // Rows are kept by their key, so that the cursor stays where it is.
     function rows(list, items, key, make, fill) {

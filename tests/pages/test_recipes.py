@@ -119,6 +119,28 @@ def test_a_recipe_by_hand(app: Any, browser: Any, recipes: Recipes) -> None:
 
 
 @pytest.mark.once
+def test_an_answer_that_comes_late_takes_neither_the_cursor_nor_what_was_typed_since(app: Any, browser: Any, recipes: Recipes) -> None:
+    number = recipes.post(name="slow")["id"]
+    page = view(browser, app)
+    open_one(page, number)
+    held: list[Any] = []
+    page.route(f"**/recipes/{number}*", lambda route: held.append(route) if route.request.method == "POST" else route.continue_())
+    model, parameter = page.get_by_label("Name of the new model"), page.get_by_label("Value of the new parameter")
+    model.fill("first")
+    with page.expect_request(lambda request: request.method == "POST" and f"/recipes/{number}" in request.url):
+        page.keyboard.press("Enter")
+    assert model.input_value() == ""
+    model.fill("second")
+    parameter.focus()
+    held[0].continue_()
+    page.unroute(f"**/recipes/{number}*")
+    saved(recipes, number, prompt="<lora:first:1>")
+    page.wait_for_selector(".cm-recipe-models > li")
+    page.keyboard.type("Euler")
+    assert (model.input_value(), parameter.input_value()) == ("second", "Euler")
+
+
+@pytest.mark.once
 def test_a_dropped_picture_becomes_a_recipe_and_equal_ones_are_told(app: Any, browser: Any, recipes: Recipes) -> None:
     page = view(browser, app)
     picture = shapes.picture("PNG", shapes.INFOTEXT, size=(256, 384))
