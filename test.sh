@@ -109,32 +109,32 @@ run() {
     printf '\n--- %s\n%s\n' "$label" "$(cat "$log")"
 }
 
-pages() { run "pages and hosts on $1" "$environments/$1/bin/python" -m pytest tests/pages tests/hosts -q -ra --durations=12; }
-
-everything_else() {
-    local current="$environments/gradio-current/bin/python"
-    run "ruff" "$current" -m ruff check .
-    run "mypy" "$current" -m mypy
-    run "tests" "$current" -m pytest tests -q -ra --durations=20 --ignore=tests/pages --ignore=tests/hosts
+# job LABEL: one of the jobs below.
+job() {
+    local environment="${1##* }" current="$environments/gradio-current/bin/python"
+    case "$1" in
+        ruff) run "$1" "$current" -m ruff check . ;;
+        mypy) run "$1" "$current" -m mypy ;;
+        tests) run "$1" "$current" -m pytest tests -q -ra --durations=20 --ignore=tests/pages --ignore=tests/hosts ;;
+        *) run "$1" "$environments/$environment/bin/python" -m pytest "tests/${1%% *}" -q -ra --durations=12 ;;
+    esac
 }
 
 setup_all
 setup_chromium
 rm -f "$logs"/*.status
 
-# Three at a time, about equally long: they mostly wait for servers, pages and kills.
-{
-    everything_else
-    pages gradio-4.40.0
-} &
-pages gradio-current &
-pages gradio-3.41.2 &
-wait
+# Three at a time, the longest first: they mostly wait for servers, pages and kills.
+jobs=(ruff mypy tests "pages on gradio-current" "pages on gradio-3.41.2" "pages on gradio-4.40.0")
+for name in "${all[@]}"; do jobs+=("hosts on $name"); done
+export environments logs
+export -f job run log_of
+printf '%s\0' "${jobs[@]}" | xargs -0 -n 1 -P 3 bash -c 'job "$1"' job
 
 # Each one's closing line again, so that the outcome stands at the end.
 failed=0
 echo
-for label in "ruff" "mypy" "tests" "${all[@]/#/pages and hosts on }"; do
+for label in "${jobs[@]}"; do
     log="$(log_of "$label")"
     if [ "$(cat "$log.status" 2>/dev/null)" != 0 ]; then failed=1; fi
     printf -- '--- %s\n%s\n' "$label" "$(grep -v '^[[:space:]]*$' "$log" | tail -n 1)"
